@@ -281,12 +281,18 @@
     traits(root);
   };
 
-  // Forms: asked about where they take something away, and sent once.
+  // Forms: asked about where they take something away, and sent once. Whom the script asked the
+  // server does not ask again.
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (form.dataset.ask && !confirm(form.dataset.ask)) {
-      event.preventDefault();
-      return;
+    if (form.dataset.ask && !form.dataset.sent) {
+      if (!confirm(form.dataset.ask)) {
+        event.preventDefault();
+        return;
+      }
+      const sure = document.createElement("input");
+      [sure.type, sure.name, sure.value] = ["hidden", "sure", "1"];
+      form.append(sure);
     }
     if (form.method !== "post" || form.method === "dialog") return;
     if (form.dataset.sent) { event.preventDefault(); return; }
@@ -294,7 +300,10 @@
     working(new Promise((done) => addEventListener("pageshow", done, { once: true })));
   });
   addEventListener("pageshow", () => {
-    for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+    for (const form of document.querySelectorAll("form[data-sent]")) {
+      delete form.dataset.sent;
+      for (const sure of form.querySelectorAll(":scope > input[name=sure]")) sure.remove();
+    }
   });
 
   // Menus close by Escape and by a click elsewhere.

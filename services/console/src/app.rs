@@ -1,11 +1,13 @@
 //! What pages have in common: who is signed in, and steps that belong together.
 
+mod carried;
 mod password;
 mod seal;
 mod setup;
 mod sign_in;
 mod single;
 
+pub use carried::CARRIED;
 pub use password::PasswordFailure;
 pub use seal::{Purpose, Seal, Secret};
 pub use setup::NewSource;
@@ -15,6 +17,7 @@ pub use single::{Begun, Single};
 use weir_service::Clock;
 
 use crate::clients::{Clients, EdgeDoor};
+use crate::domain::steps::Doors;
 
 /// What all requests share.
 pub struct App {
@@ -22,8 +25,8 @@ pub struct App {
     pub sign_in: SignIn,
     /// Where an issuer is configured.
     pub single: Option<Single>,
-    /// Without a slash at its end.
-    pub edge_url: String,
+    /// Where events are taken.
+    pub doors: Doors,
     /// Where it is asked whether it is ready.
     pub edge: EdgeDoor,
     pub clock: Clock,

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::domain::steps::Doors;
 use anyhow::bail;
 use weir_service::{Hidden, hidden, path, read_secret};
 
@@ -26,6 +27,10 @@ pub struct Config {
     /// Where Segment and SDKs reach the edge: it stands in the lines that pages give to be copied.
     #[arg(long, env = "WEIR_EDGE_URL", default_value = "http://127.0.0.1:8080")]
     pub edge_url: String,
+    /// Where SDKs reach the edge's second listener, for classic sources (`WEIR_CLASSIC_LISTEN` there).
+    /// Empty: at 8090 where the edge is at 8080, else below `/classic` of the edge.
+    #[arg(long, env = "WEIR_EDGE_CLASSIC_URL", default_value = "")]
+    pub edge_classic_url: String,
     /// Where the console itself reaches the edge, for the health page; empty: at the same address.
     #[arg(long, env = "WEIR_EDGE_HEALTH_URL", default_value = "")]
     pub edge_health_url: String,
@@ -125,6 +130,21 @@ pub struct OidcOptions {
 }
 
 impl Config {
+    /// Where events are taken, as pages say it.
+    pub fn doors(&self) -> Doors {
+        let edge = self.edge_url.trim_end_matches('/');
+        let classic = match self.edge_classic_url.trim_end_matches('/') {
+            "" => edge
+                .strip_suffix(":8080")
+                .map(|host| format!("{host}:8090")),
+            given => Some(given.to_owned()),
+        };
+        Doors {
+            edge: edge.to_owned(),
+            classic,
+        }
+    }
+
     /// The secrets; none: one is made for this start.
     ///
     /// # Errors

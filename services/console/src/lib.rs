@@ -50,7 +50,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             single: app::Single::of(&config)?,
             sign_in: app::SignIn::new(access, seal, &config)?,
             edge: clients::EdgeDoor::new(config.edge_health_url()),
-            edge_url: config.edge_url.trim_end_matches('/').to_owned(),
+            doors: config.doors(),
             clock,
         });
         let serve = move |until| http::serve(app, listener, tls, until);

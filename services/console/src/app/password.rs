@@ -95,11 +95,16 @@ impl Password {
         password: &str,
         now: DateTime<Utc>,
     ) -> Result<&str, PasswordFailure> {
-        let may_try = self.attempts().may_try(now);
-        may_try.map_err(PasswordFailure::Wait)?;
         let Ok(_waiting) = self.waiting.try_acquire() else {
             return Err(PasswordFailure::Wait(1));
         };
+        {
+            // It counts as wrong from the beginning: whoever tries many at once has no more of them
+            // than whoever tries one after another.
+            let mut attempts = self.attempts();
+            attempts.may_try(now).map_err(PasswordFailure::Wait)?;
+            attempts.was_wrong(now);
+        }
         // Whatever the name is, it takes as long.
         let is_theirs = self.is_right(password).await;
         let is_named = bool::from(name.as_bytes().ct_eq(self.name.as_bytes()));
@@ -107,7 +112,6 @@ impl Password {
             *self.attempts() = Attempts::default();
             return Ok(&self.token);
         }
-        self.attempts().was_wrong(now);
         tracing::warn!("a wrong name or password of the local administrator");
         Err(PasswordFailure::Wrong)
     }

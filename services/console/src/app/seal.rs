@@ -15,6 +15,8 @@ pub enum Purpose {
     Link,
     /// What an issuer was asked.
     Single,
+    /// A form that is carried on.
+    Form,
 }
 
 impl Purpose {
@@ -23,6 +25,7 @@ impl Purpose {
             Self::Session => b"session",
             Self::Link => b"link",
             Self::Single => b"single",
+            Self::Form => b"form",
         }
     }
 }

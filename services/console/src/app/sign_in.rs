@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::metrics;
 
 /// Whoever signed in signs in anew after so long.
-const SESSION: TimeDelta = TimeDelta::hours(12);
+pub(super) const SESSION: TimeDelta = TimeDelta::hours(12);
 /// A link that signs in is good for so long, and once.
 const LINK: TimeDelta = TimeDelta::minutes(15);
 /// So many links that were used are kept in mind until they would have ended anyway.
@@ -32,6 +32,8 @@ pub struct SignIn {
     password: Option<Password>,
     /// Links that were used here, and when they end.
     used: Mutex<HashMap<String, DateTime<Utc>>>,
+    /// As well sessions that somebody signed out of: copies of their cookies are good no longer.
+    ended: Mutex<HashMap<String, DateTime<Utc>>>,
 }
 
 /// Somebody who is signed in.
@@ -96,6 +98,7 @@ impl SignIn {
             url: config.url.clone(),
             is_secure: config.is_secure(),
             used: Mutex::default(),
+            ended: Mutex::default(),
         })
     }
 
@@ -221,6 +224,21 @@ impl SignIn {
         Ok(self.session(&link.token, now))
     }
 
+    /// Signs somebody out, here: other replicas, and this one once it is started anew, take copies of
+    /// the cookie until its own end.
+    pub fn sign_out(&self, me: &Me, now: DateTime<Utc>) {
+        let mut ended = self.ended.lock().expect("nobody panics in here");
+        ended.retain(|_, end| *end > now);
+        if ended.len() < MAX_USED {
+            ended.insert(me.form_token.clone(), now + SESSION);
+        }
+    }
+
+    fn is_signed_out(&self, form_token: &str) -> bool {
+        let ended = self.ended.lock().expect("nobody panics in here");
+        ended.contains_key(form_token)
+    }
+
     /// Who the cookie says, if they may still be here.
     pub fn who(&self, cookie: Option<&str>, now: DateTime<Utc>) -> Option<Me> {
         if self.is_open() {
@@ -240,6 +258,10 @@ impl SignIn {
         if is_past || session.by.is_some() && session.by != self.mark(secret) {
             return None;
         }
+        let form_token = secret.derive("form", &[cookie]);
+        if self.is_signed_out(&form_token) {
+            return None;
+        }
         let (name, role, accounts) = match self.check(&session.token) {
             Ok(caller) => (named(&caller.who), caller.role, caller.accounts),
             // Nobody can say now: the services ask as well, and a page says what is away.
@@ -250,7 +272,7 @@ impl SignIn {
             name,
             role,
             all_accounts: accounts == Accounts::All,
-            form_token: secret.derive("form", &[cookie]),
+            form_token,
             token: session.token,
         })
     }

@@ -7,6 +7,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 use weir_service::read_secret;
 
+use super::sign_in::SESSION;
 use super::{App, Purpose};
 use crate::clients::Issuer;
 use crate::config::Config;
@@ -192,11 +193,11 @@ impl App {
             role: granted.role.name().to_owned(),
             all_accounts: granted.accounts.is_none(),
             accounts: granted.accounts.unwrap_or_default(),
-            hours: Some(12),
+            end: Some(now + SESSION),
             wish: weir_ids::random().to_string(),
         };
         let calls = self.clients.of(&single.administrator);
-        let made = calls.create_token(&new, now).await;
+        let made = calls.create_token(&new).await;
         made.map_err(|trouble| format!("You are known, but got no token. {}", trouble.says()))
     }
 }

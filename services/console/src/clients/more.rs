@@ -1,6 +1,5 @@
 //! Audiences, tokens, changes, news.
 
-use chrono::TimeDelta;
 use weir_proto::access::v1 as access;
 use weir_proto::audience::v1 as audience;
 use weir_proto::mapping::v1 as wire;
@@ -9,7 +8,6 @@ use super::account::nothing;
 use super::convert::{stamp, time};
 use super::trouble::call;
 use super::{Answer, Calls};
-use crate::domain::Time;
 use crate::domain::model::{
     Alert, Audience, AudienceDay, Change, ChangedValue, Delivery, MailStatus, Member, NewToken,
     Origin, Page, Sync, Token,
@@ -17,14 +15,40 @@ use crate::domain::model::{
 use crate::domain::words::plain;
 
 const PAGE: i32 = 50;
+/// Of what is read as a whole.
+const LARGE_PAGE: i32 = 200;
+/// More than anybody looks through: a list that does not end ends here.
+const MAX_AUDIENCES: usize = 20_000;
 /// Of the account, that its page shows.
 const SYNCS: i32 = 5;
 
 impl Calls {
     pub async fn audiences(&self, account: &str, page_token: &str) -> Answer<Page<Audience>> {
+        self.audience_page(account, PAGE, page_token).await
+    }
+
+    /// All that an account has, as many pages as that takes.
+    pub async fn all_audiences(&self, account: &str) -> Answer<Vec<Audience>> {
+        let (mut all, mut token) = (Vec::new(), String::new());
+        loop {
+            let page = self.audience_page(account, LARGE_PAGE, &token).await?;
+            all.extend(page.items);
+            token = page.next;
+            if token.is_empty() || all.len() >= MAX_AUDIENCES {
+                return Ok(all);
+            }
+        }
+    }
+
+    async fn audience_page(
+        &self,
+        account: &str,
+        page_size: i32,
+        page_token: &str,
+    ) -> Answer<Page<Audience>> {
         let request = audience::ListAudiencesRequest {
             account_id: account.to_owned(),
-            page_size: 200,
+            page_size,
             page_token: page_token.to_owned(),
         };
         let answer = call!("audience", self.audience, list_audiences, request)?;
@@ -171,19 +195,20 @@ impl Calls {
     }
 
     /// Its secret; empty where the same wish made it before.
-    pub async fn create_token(&self, new: &NewToken, now: Time) -> Answer<String> {
-        let end = new.hours.map(|hours| stamp(now + TimeDelta::hours(hours)));
+    pub async fn create_token(&self, new: &NewToken) -> Answer<String> {
         let request = access::CreateTokenRequest {
             name: new.name.clone(),
             role: match &*new.role {
                 "admin" => access::Role::Admin,
                 "write" => access::Role::Write,
-                _ => access::Role::Read,
+                "read" => access::Role::Read,
+                // Refused there: nobody gets a role that they did not ask for.
+                _ => access::Role::Unspecified,
             }
             .into(),
             all_accounts: new.all_accounts,
             account_ids: new.accounts.clone(),
-            expire_time: end,
+            expire_time: new.end.map(stamp),
             request_id: new.wish.clone(),
         };
         let answer = call!("mapping", self.token, create_token, request)?;

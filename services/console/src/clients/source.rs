@@ -139,7 +139,7 @@ impl Calls {
             account_id: account.to_owned(),
             source_id: source.to_owned(),
             overlap: Some(prost_types::Duration {
-                seconds: overlap_hours * 3_600,
+                seconds: overlap_hours.saturating_mul(3_600),
                 nanos: 0,
             }),
             request_id: wish.to_owned(),

@@ -2,6 +2,7 @@
 
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
+use weir_reasons::Reason;
 
 use crate::domain::trouble::Service;
 use crate::domain::{Fault, Trouble};
@@ -17,7 +18,13 @@ pub fn of(service: Service, status: &Status) -> Trouble {
     }
     match status.code() {
         Code::Unauthenticated => Trouble::SignedOut,
-        Code::PermissionDenied => Trouble::Forbidden { says: says() },
+        Code::PermissionDenied => Trouble::Forbidden {
+            says: match weir_rpc::reason_of(status) {
+                // What the API says is for whoever writes requests.
+                Some(Reason::AccountForbidden) => "your token is not for this account".to_owned(),
+                _ => says(),
+            },
+        },
         Code::NotFound => Trouble::Missing { says: says() },
         Code::InvalidArgument => Trouble::Invalid(faults(status)),
         Code::FailedPrecondition

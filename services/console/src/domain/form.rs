@@ -1,5 +1,9 @@
 //! What a form or an address says: names with values, in their order.
 
+use std::ops::RangeInclusive;
+
+use super::{Fault, words};
+
 /// Pairs of a form or of an address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Form(Vec<(String, String)>);
@@ -53,7 +57,51 @@ impl Form {
         &self.0
     }
 
-    /// A number; none where it is none.
+    /// A whole number that somebody wrote into a field that they know by this name. What is none is
+    /// never taken for another: nothing would be changed then, and the page would say that it was.
+    ///
+    /// # Errors
+    /// It is none, or beyond what the field takes.
+    pub fn whole(
+        &self,
+        name: &str,
+        called: &str,
+        range: RangeInclusive<i64>,
+    ) -> Result<i64, Fault> {
+        let number = grouped(self.get(name)).and_then(|digits| digits.parse().ok());
+        number
+            .filter(|number| range.contains(number))
+            .ok_or_else(|| {
+                let (least, most) = (words::number(*range.start()), words::number(*range.end()));
+                let says = format!(
+                    "must be a whole number from {least} to {most}; “{}” is none",
+                    words::cut(self.get(name), 30)
+                );
+                wrong(called, says)
+            })
+    }
+
+    /// One of the choices that a field has.
+    ///
+    /// # Errors
+    /// It is none of them.
+    pub fn choice<T>(
+        &self,
+        name: &str,
+        called: &str,
+        of: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, Fault> {
+        let given = self.get(name);
+        of(given).ok_or_else(|| match given {
+            "" => wrong(called, "choose one".to_owned()),
+            given => {
+                let given = words::cut(given, 30);
+                wrong(called, format!("“{given}” is none of the choices"))
+            }
+        })
+    }
+
+    /// A number that the console wrote itself, hidden or into an address; none where it is none.
     pub fn number<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
         self.get(name).replace([',', ' '], "").parse().ok()
     }
@@ -68,9 +116,74 @@ impl Form {
     }
 }
 
+fn wrong(called: &str, says: String) -> Fault {
+    Fault {
+        field: called.to_owned(),
+        says,
+    }
+}
+
+/// Without what people write between thousands (`1,204`, `1 204`); none where those stand elsewhere:
+/// `1,5` is not fifteen.
+fn grouped(text: &str) -> Option<String> {
+    let mut groups = text.split([',', ' ']);
+    let mut digits = groups.next()?.to_owned();
+    for group in groups {
+        if group.len() != 3 || digits.is_empty() {
+            return None;
+        }
+        digits.push_str(group);
+    }
+    Some(digits)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn of(value: &str) -> Form {
+        Form::of(vec![("n".to_owned(), value.to_owned())])
+    }
+
+    #[test]
+    fn a_number_that_is_none_is_refused_and_never_another() {
+        for (written, number) in [("5", 5), ("1,204", 1_204), (" 12 000 ", 12_000), ("0", 0)] {
+            assert_eq!(of(written).whole("n", "Slots", 0..=100_000), Ok(number));
+        }
+        for written in [
+            "",
+            "abc",
+            "1.5",
+            "1,5",
+            "-1",
+            "100001",
+            "99999999999999999999",
+            "1e3",
+            "0x10",
+            ",5",
+        ] {
+            let fault = of(written).whole("n", "Slots", 0..=100_000).unwrap_err();
+            let says = fault.sentence();
+            assert!(
+                says.starts_with("Slots: must be a whole number from 0 to 100,000"),
+                "{written}: {says}"
+            );
+        }
+        assert!(Form::default().whole("n", "Slots", 0..=1).is_err());
+    }
+
+    #[test]
+    fn a_choice_that_is_none_is_refused() {
+        let choose = |form: Form| form.choice("n", "Role", |one| (one == "read").then_some(1));
+        assert_eq!(choose(of("read")), Ok(1));
+        for (given, says) in [
+            (of("root"), "Role: “root” is none of the choices."),
+            (of(""), "Role: choose one."),
+            (Form::default(), "Role: choose one."),
+        ] {
+            assert_eq!(choose(given).unwrap_err().sentence(), says);
+        }
+    }
 
     #[test]
     fn values_are_found_by_their_names() {

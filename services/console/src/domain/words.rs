@@ -120,7 +120,8 @@ pub fn number(number: i64) -> String {
 pub fn count(number: i64, one: &str) -> String {
     let ending = match (number, one.strip_suffix('y')) {
         (1, _) => one.to_owned(),
-        (_, Some(stem)) if !one.ends_with("ey") => format!("{stem}ies"),
+        // Behind a vowel the y stays: days, keys.
+        (_, Some(stem)) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
         _ => format!("{one}s"),
     };
     format!("{} {ending}", self::number(number))
@@ -238,6 +239,9 @@ mod tests {
         assert_eq!(count(1, "event"), "1 event");
         assert_eq!(count(2_000, "activity"), "2,000 activities");
         assert_eq!(count(0, "key"), "0 keys");
+        assert_eq!(count(29, "day"), "29 days");
+        assert_eq!(count(2, "survey"), "2 surveys");
+        assert_eq!(count(2, "reply"), "2 replies");
     }
 
     #[test]
@@ -248,6 +252,7 @@ mod tests {
         assert_eq!(ago(61), "1 minute ago");
         assert_eq!(ago(7_200), "2 hours ago");
         assert_eq!(ago(-7_200), "in 2 hours");
+        assert_eq!(ago(-86_400 * 29), "in 29 days");
         assert_eq!(ago(86_400 * 400), "13 months ago");
     }
 

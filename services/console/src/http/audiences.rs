@@ -35,14 +35,16 @@ async fn show(visit: &Visit, name: &str, fault: String) -> Page {
         visit.calls.audiences(account, visit.query.get("page")),
         visit.calls.syncs(account)
     );
-    Ok(respond::page(&AudiencesPage {
+    let status = respond::status_of(&fault);
+    let page = AudiencesPage {
         frame,
         audiences: audiences.into(),
         syncs: syncs.into(),
         name: name.to_owned(),
         fault,
         wish: weir_ids::random().to_string(),
-    }))
+    };
+    Ok(respond::with_status(status, &page))
 }
 
 /// Makes one, or has all of them synced.
@@ -66,11 +68,11 @@ async fn sync(visit: &Visit, wish: &str) -> Page {
 
 async fn create(visit: &Visit, form: &Form) -> Page {
     let account = visit.account();
-    let origin = match form.get("origin") {
-        "manual" => Origin::Manual,
-        _ => Origin::Actions,
-    };
     let name = form.get("name");
+    let origin = match form.choice("origin", "What it is for", Origin::of_choice) {
+        Ok(origin) => origin,
+        Err(fault) => return show(visit, name, fault.sentence()).await,
+    };
     let made = visit
         .calls
         .create_audience(account, name, origin, form.get("wish"))

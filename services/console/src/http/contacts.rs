@@ -125,7 +125,7 @@ pub async fn one(visit: Visit) -> Page {
         visit.frame("Contact", SECTION),
         visit.calls.fields(account),
         visit.calls.sources(account),
-        visit.calls.audiences(account, ""),
+        visit.calls.all_audiences(account),
         visit
             .calls
             .activities(account, &contact.id, visit.query.get("page")),
@@ -144,7 +144,7 @@ pub async fn one(visit: Visit) -> Page {
         contact,
         fields: fields.unwrap_or_default(),
         sources: sources.unwrap_or_default(),
-        audiences: audiences.map(|page| page.items).unwrap_or_default(),
+        audiences: audiences.unwrap_or_default(),
         activities: activities.into(),
         memberships: memberships.into(),
         merges: merges.into(),

@@ -5,6 +5,7 @@ use askama::Template;
 use axum::response::Response;
 
 use super::frame::Frame;
+use super::resend::Sent;
 use super::visit::Visit;
 use super::{respond, sign_in};
 use crate::clients::request_id;
@@ -22,15 +23,22 @@ struct FailurePage {
     status: u16,
     /// Where it is ours to mend.
     request: String,
+    /// What did not come to what it was sent for.
+    sent: Option<Sent>,
 }
 
 impl Visit {
     /// The whole of a page that has nothing else to show.
     pub async fn failed(&self, section: &'static str, trouble: Trouble) -> Response {
+        let is_form = !self.sent.pairs().is_empty();
         if trouble == Trouble::SignedOut {
-            return sign_in::ask(&self.path);
+            return match is_form {
+                true => sign_in::ask_for(&self.app, &self.path, &self.sent, self.theme),
+                false => sign_in::ask(&self.path),
+            };
         }
         let heading = match &trouble {
+            Trouble::Forbidden { .. } if is_form => "You may not do this",
             Trouble::Forbidden { .. } => "You may not see this",
             Trouble::Missing { .. } => "There is nothing here",
             Trouble::Away { .. } => "Something is away",
@@ -38,9 +46,20 @@ impl Visit {
             _ => "That did not work",
         };
         let status = trouble.status();
-        let frame = self.frame(heading, section).await;
+        let mut frame = match &trouble {
+            // It was waited for once.
+            Trouble::Away { service } if *service == "mapping" => {
+                self.frame_of_address(heading, section)
+            }
+            _ => self.frame(heading, section).await,
+        };
+        let says = trouble.says();
+        if frame.trouble == says {
+            frame.trouble.clear();
+        }
         let page = FailurePage {
-            says: trouble.says(),
+            sent: (is_form && status >= 500).then(|| Sent::of(&self.sent)),
+            says,
             request: if status >= 500 {
                 request_id()
             } else {
@@ -52,6 +71,12 @@ impl Visit {
         };
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         respond::with_status(status, &page)
+    }
+
+    /// In the place of a page that is for a higher role alone: nobody fills in what is refused.
+    pub async fn not_for_this_role(&self, section: &'static str, takes: &str) -> Response {
+        let says = format!("it takes the role {takes}, and yours is {}", self.me.role);
+        self.failed(section, Trouble::Forbidden { says }).await
     }
 
     /// What is needed for the page to be one at all.

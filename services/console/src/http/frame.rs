@@ -5,7 +5,7 @@ use super::html::{self, Markup};
 use super::visit::Visit;
 use crate::app::Me;
 use crate::domain::model::{Account, Source};
-use crate::domain::{Time, said};
+use crate::domain::{Time, Trouble, said};
 
 /// Around a page.
 pub struct Frame {
@@ -16,6 +16,9 @@ pub struct Frame {
     pub crumbs: Vec<(String, String)>,
     pub me: Me,
     pub is_open: bool,
+    /// Where the pages of the account are that is looked at: of the address, so that the navigation
+    /// leads on where nobody can say now what the account is called. Empty: of none.
+    base: String,
     /// The one that is looked at.
     pub account: Option<Account>,
     pub accounts: Vec<Account>,
@@ -32,20 +35,54 @@ impl Visit {
     pub async fn frame(&self, title: &str, section: &'static str) -> Frame {
         let wanted = self.account();
         let (mut accounts, mut trouble) = match self.calls.accounts("").await {
-            Ok(page) => (page.items, String::new()),
-            Err(trouble) => (Vec::new(), trouble.says()),
+            Ok(page) => (page.items, None),
+            Err(trouble) => (Vec::new(), Some(trouble)),
         };
         let mut account = accounts.iter().find(|one| one.id == wanted).cloned();
-        if account.is_none() && !wanted.is_empty() && trouble.is_empty() {
+        if account.is_none() && !wanted.is_empty() && trouble.is_none() {
             // Behind the first 50, or none of theirs.
             match self.calls.account(wanted).await {
                 Ok(found) => {
                     accounts.push(found.clone());
                     account = Some(found);
                 }
-                Err(why) => trouble = why.says(),
+                Err(why) => trouble = Some(why),
             }
         }
+        self.framed(title, section, (account, accounts), trouble)
+    }
+
+    /// Around what needs a service that was waited for already: the accounts are not asked for
+    /// again, which would take as long once more.
+    pub fn frame_of_address(&self, title: &str, section: &'static str) -> Frame {
+        self.framed(title, section, (None, Vec::new()), None)
+    }
+
+    fn framed(
+        &self,
+        title: &str,
+        section: &'static str,
+        (account, accounts): (Option<Account>, Vec<Account>),
+        trouble: Option<Trouble>,
+    ) -> Frame {
+        let wanted = self.account();
+        let is_none_of_theirs = matches!(
+            trouble,
+            Some(
+                Trouble::Missing { .. }
+                    | Trouble::Forbidden { .. }
+                    | Trouble::Invalid(_)
+                    | Trouble::SignedOut
+            )
+        );
+        let is_id = wanted
+            .chars()
+            .all(|one| one.is_ascii_alphanumeric() || one == '-');
+        let base = match wanted {
+            "" => String::new(),
+            id if is_id && !is_none_of_theirs => format!("/accounts/{id}"),
+            _ => String::new(),
+        };
         let notice = said::done(self.query.get("done"), self.query.number("n"));
         Frame {
             title: title.to_owned(),
@@ -53,9 +90,10 @@ impl Visit {
             crumbs: Vec::new(),
             me: self.me.clone(),
             is_open: self.app.sign_in.is_open(),
+            base,
             account,
             accounts,
-            trouble,
+            trouble: trouble.map_or_else(String::new, |trouble| trouble.says()),
             notice,
             theme: self.theme,
             path: self.path.clone(),
@@ -65,10 +103,9 @@ impl Visit {
 }
 
 impl Frame {
-    /// `/a/ACCOUNT`; empty where no account is looked at.
+    /// `/accounts/ACCOUNT`; empty where no account is looked at.
     pub fn base(&self) -> String {
-        let account = self.account.as_ref();
-        account.map_or_else(String::new, |account| format!("/accounts/{}", account.id))
+        self.base.clone()
     }
 
     /// With a page above this one.

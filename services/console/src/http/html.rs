@@ -175,6 +175,12 @@ pub fn pretty(raw: &str) -> Markup {
     Markup(format!(r#"<pre tabindex="0"><bdi>{text}</bdi></pre>"#))
 }
 
+/// The beginning of an event as it came, for a list: the whole of it stands elsewhere.
+pub fn beginning(raw: &str) -> Markup {
+    let text = escaped(&words::cut(raw, 300));
+    Markup(format!(r#"<bdi class="value">{text}</bdi>"#))
+}
+
 /// Bars of 24 hours: what was taken below, what was not above, and the numbers for whoever does
 /// not see them.
 pub fn spark(taken: &[i64], refused: &[i64]) -> Markup {
@@ -316,6 +322,7 @@ mod tests {
             value(HOSTILE),
             value(&HOSTILE.repeat(50)),
             pretty(HOSTILE),
+            beginning(HOSTILE),
             pretty(&format!("{{\"a\": {}}}", serde_json::json!(HOSTILE))),
             state("ok", HOSTILE),
             options(&[(HOSTILE, HOSTILE)], ""),

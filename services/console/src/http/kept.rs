@@ -24,8 +24,10 @@ struct KeptPage {
 
 fn filter(form: &Form) -> KeptFilter {
     let all = |name: &str| form.all(name).into_iter().map(str::to_owned).collect();
+    // Codes have no spaces: what a field shows of two of them is read as two.
+    let codes = form.all("code").into_iter().flat_map(str::split_whitespace);
     KeptFilter {
-        codes: all("code"),
+        codes: codes.map(str::to_owned).collect(),
         event_names: all("event"),
         ids: all("id"),
         include_done: form.has("done_too"),

@@ -1,5 +1,7 @@
 //! What was not stored, and why.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use chrono::TimeDelta;
 use futures_util::future::join_all;
@@ -19,6 +21,8 @@ const RANGES: [(&str, i64, &str); 3] = [
     ("7d", 168, "7 days"),
     ("30d", 720, "30 days"),
 ];
+/// What a page shows of the reasons; a source whose events have many names has hundreds.
+const REASONS: usize = 50;
 /// Bars of a trend.
 const BARS: usize = 24;
 
@@ -32,10 +36,31 @@ struct LogsPage {
     ranges: [(&'static str, i64, &'static str); 3],
     outcome: Part<Outcome>,
     reasons: Vec<Reason>,
+    /// Which of them are shown.
+    from: usize,
     filter: LogFilter,
     code: String,
     entries: Part<List<LogEntry>>,
     query: String,
+}
+
+impl LogsPage {
+    fn shown(&self) -> &[Reason] {
+        let end = (self.from + REASONS).min(self.reasons.len());
+        &self.reasons[self.from..end]
+    }
+
+    /// Where the reasons go on; none behind the last.
+    fn next(&self) -> Option<usize> {
+        let next = self.from + REASONS;
+        (next < self.reasons.len()).then_some(next)
+    }
+
+    /// Each once.
+    fn codes(&self) -> BTreeSet<&str> {
+        let codes = self.reasons.iter().map(|one| &*one.summary.code);
+        codes.collect()
+    }
 }
 
 /// One reason, and how often.
@@ -61,12 +86,14 @@ pub async fn of_source(visit: Visit) -> Page {
         .find(|(code, ..)| *code == wanted)
         .unwrap_or(RANGES[0]);
     let since = visit.now - TimeDelta::hours(hours - 1);
-    let code = visit.query.get("code").to_owned();
+    let code = visit.query.all("code").join(" ");
+    let from = visit.query.number("reasons").unwrap_or(0);
     let filter = LogFilter {
         codes: visit
             .query
             .all("code")
             .into_iter()
+            .flat_map(str::split_whitespace)
             .map(str::to_owned)
             .collect(),
         event_name: visit.query.get("event").to_owned(),
@@ -103,6 +130,7 @@ pub async fn of_source(visit: Visit) -> Page {
         range,
         ranges: RANGES,
         outcome,
+        from: from.min(reasons.len()),
         reasons,
         filter,
         code,

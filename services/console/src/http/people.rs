@@ -32,6 +32,9 @@ impl MergePage {
 }
 
 pub async fn merge_form(visit: Visit) -> Page {
+    if !visit.me.may_write() {
+        return Err(visit.not_for_this_role(SECTION, "write").await);
+    }
     let other = visit.query.get("with").to_owned();
     let wish = weir_ids::random().to_string();
     show_merge(&visit, &other, String::new(), wish).await
@@ -111,6 +114,9 @@ struct SplitPage {
 }
 
 pub async fn split_form(visit: Visit) -> Page {
+    if !visit.me.may_write() {
+        return Err(visit.not_for_this_role(SECTION, "write").await);
+    }
     let merge = visit.query.get("merge").to_owned();
     show_split(&visit, &merge, String::new()).await
 }
@@ -170,6 +176,9 @@ struct DeletePage {
 }
 
 pub async fn delete_form(visit: Visit) -> Page {
+    if !visit.me.may_write() {
+        return Err(visit.not_for_this_role(SECTION, "write").await);
+    }
     let wish = weir_ids::random().to_string();
     show_delete(&visit, String::new(), wish).await
 }

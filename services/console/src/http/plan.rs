@@ -6,6 +6,7 @@ use super::failure::Page;
 use super::frame::Frame;
 use super::visit::{Post, Visit};
 use super::{html, respond};
+use crate::domain::Trouble;
 use crate::domain::model::Planned;
 
 const SECTION: &str = "settings";
@@ -21,6 +22,12 @@ struct PlanPage {
 }
 
 pub async fn form(visit: Visit) -> Page {
+    if !visit.me.all_accounts {
+        let says = "a file names accounts, which are looked for among all there are, so that it \
+                    takes a token for all accounts"
+            .to_owned();
+        return Err(visit.failed(SECTION, Trouble::Forbidden { says }).await);
+    }
     show(&visit, "", false, None, String::new()).await
 }
 

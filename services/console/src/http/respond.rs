@@ -29,6 +29,14 @@ pub fn page(template: &impl Template) -> Response {
     with_status(StatusCode::OK, template)
 }
 
+/// Of a page that says this of what was sent; empty: nothing is wrong.
+pub fn status_of(fault: &str) -> StatusCode {
+    match fault.is_empty() {
+        true => StatusCode::OK,
+        false => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
 pub fn with_status(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {
         Ok(text) => {
@@ -52,7 +60,10 @@ pub fn go(path: &str) -> Response {
 
 /// As [`go`], with a cookie.
 pub fn go_with(path: &str, cookie: &str) -> Response {
-    let mut answer = go(path);
+    with_cookie(go(path), cookie)
+}
+
+pub fn with_cookie(mut answer: Response, cookie: &str) -> Response {
     if let Ok(cookie) = HeaderValue::from_str(cookie) {
         answer.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -68,6 +79,42 @@ struct RefusedPage {
 /// To a request that does not come from a page of ours.
 pub fn refused(theme: &'static str) -> Response {
     with_status(StatusCode::FORBIDDEN, &RefusedPage { theme })
+}
+
+#[derive(Template)]
+#[template(path = "nothing.html")]
+struct NothingPage {
+    theme: &'static str,
+    heading: &'static str,
+    says: &'static str,
+}
+
+/// What is refused before any page sees it has words as well.
+fn with_words(answer: Response) -> Response {
+    let (heading, says) = match answer.status() {
+        StatusCode::METHOD_NOT_ALLOWED => (
+            "This page is reached by its form alone",
+            "Nothing was done. Open the page before it, and press its button.",
+        ),
+        StatusCode::PAYLOAD_TOO_LARGE => (
+            "This is more than a form may hold",
+            "Nothing was done: a form takes 2 MB. Go back, and send less at once.",
+        ),
+        _ => return answer,
+    };
+    let status = answer.status();
+    let (kept, _) = answer.into_parts();
+    let mut page = with_status(
+        status,
+        &NothingPage {
+            theme: "",
+            heading,
+            says,
+        },
+    );
+    page.headers_mut().extend(kept.headers);
+    page.headers_mut().remove(header::CONTENT_LENGTH);
+    page
 }
 
 /// Counts, compresses, and adds what every answer has.
@@ -89,6 +136,9 @@ pub async fn around(request: Request, next: Next) -> Response {
     let span = tracing::info_span!("page", method, request_id = %id);
     let answering = next.run(request).instrument(span);
     let mut answer = within_request(id.clone(), answering).await;
+    if !answer.headers().contains_key(header::CONTENT_TYPE) {
+        answer = with_words(answer);
+    }
     if takes_gzip {
         answer = compressed(answer).await;
     }

@@ -21,6 +21,7 @@ pub fn all(app: Arc<App>) -> Router {
         .route("/assets/console.js", get(assets::script))
         .route("/assets/icon.svg", get(assets::icon))
         .route("/sign-in", get(sign_in::page).post(sign_in::enter))
+        .route(sign_in::GO_ON, get(sign_in::carried))
         .route(
             "/sign-in/{link}",
             get(sign_in::link_page).post(sign_in::with_link),

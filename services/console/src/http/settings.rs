@@ -1,18 +1,22 @@
 //! What is set for an account as a whole, and who changed what.
 
+mod change;
+
+use std::fmt::Display;
+
 use ::http::{HeaderValue, header};
 use askama::Template;
 use axum::response::IntoResponse;
 
 use super::failure::{Page, Part};
 use super::frame::Frame;
-use super::visit::{Post, Visit};
+use super::visit::Visit;
 use super::{html, respond};
-use crate::clients::AccountPart;
+use crate::domain::Form;
 use crate::domain::configuration::{self, Described};
-use crate::domain::model::{
-    Account, Blocked, Change, Delivery, Field, MailStatus, Page as List, Strategy,
-};
+use crate::domain::model::{Account, Blocked, Change, Delivery, Field, MailStatus, Page as List};
+
+pub use change::change;
 
 pub const SECTION: &str = "settings";
 
@@ -21,110 +25,98 @@ pub const SECTION: &str = "settings";
 struct SettingsPage {
     frame: Frame,
     account: Account,
-    blocked: String,
-    allowed: String,
-    mail: Part<MailStatus>,
+    /// Of all accounts: told to whoever may see all of them.
+    mail: Option<Part<MailStatus>>,
     deliveries: Part<Vec<Delivery>>,
     fields: Part<Vec<Field>>,
+    shown: Shown,
+}
+
+/// What a page says beside what stands.
+#[derive(Default)]
+struct Shown {
+    /// What was written, where that is not saved.
+    sent: Form,
     fault: String,
     /// Of a test that was just made.
     tested: Vec<Delivery>,
 }
 
-pub async fn page(visit: Visit) -> Page {
-    let answer = visit.calls.account(visit.account()).await;
-    let account = visit.need(SECTION, answer).await?;
-    show(&visit, account, String::new(), Vec::new()).await
-}
+impl SettingsPage {
+    /// What is in a field: what somebody wrote, or what stands.
+    fn written(&self, part: &str, name: &str, stands: impl Display) -> String {
+        if self.is_of(part) {
+            self.shown.sent.raw(name).to_owned()
+        } else {
+            stands.to_string()
+        }
+    }
 
-async fn show(visit: &Visit, account: Account, fault: String, tested: Vec<Delivery>) -> Page {
-    let id = visit.account();
-    let (frame, mail, deliveries, fields) = tokio::join!(
-        visit.frame("Settings", SECTION),
-        visit.calls.mail_status(),
-        visit.calls.deliveries(id),
-        visit.calls.fields(id)
-    );
-    let blocked: Vec<_> = account.blocked.iter().map(Blocked::line).collect();
-    let custom = fields.map(|fields| fields.into_iter().filter(|field| field.custom).collect());
-    Ok(respond::page(&SettingsPage {
-        frame,
-        blocked: blocked.join("\n"),
-        allowed: account.allowed_defaults.join("\n"),
-        account,
-        mail: mail.into(),
-        deliveries: deliveries.into(),
-        fields: custom.into(),
-        fault,
-        tested,
-    }))
-}
+    fn is_ticked(&self, part: &str, name: &str, stands: &bool) -> bool {
+        if self.is_of(part) {
+            self.shown.sent.has(name)
+        } else {
+            *stands
+        }
+    }
 
-pub async fn change(post: Post) -> Page {
-    let Post { visit, form } = post;
-    let id = visit.account();
-    let answer = visit.calls.account(id).await;
-    let mut account = visit.need(SECTION, answer).await?;
-    let wish = form.get("wish");
-    let done = match form.get("do") {
-        "plan" => {
-            let number = |name: &str, now: i64| form.number(name).unwrap_or(now);
-            account.included_contacts = number("included", account.included_contacts);
-            account.additional_contacts = number("additional", account.additional_contacts);
-            account.activity_slots = number("slots", account.activity_slots);
-            account.profile_factor = number("profile_factor", account.profile_factor);
-            account.activity_factor = number("activity_factor", account.activity_factor);
-            visit
-                .calls
-                .put_account(&account, AccountPart::Plan, wish)
-                .await
-        }
-        "news" => {
-            account.notification_address = form.get("address").to_owned();
-            account.webhook_url = form.get("webhook").to_owned();
-            visit
-                .calls
-                .put_account(
-                    &account,
-                    AccountPart::News {
-                        webhook_secret: form.get("secret").to_owned(),
-                    },
-                    wish,
-                )
-                .await
-        }
-        "identity" => {
-            account.keep_user_ids_apart = form.has("apart");
-            account.blocked = lines(form.raw("blocked")).map(Blocked::of_line).collect();
-            account.allowed_defaults = lines(form.raw("allowed")).map(str::to_owned).collect();
-            visit
-                .calls
-                .put_account(&account, AccountPart::Identity, wish)
-                .await
-        }
-        "strategy" => {
-            let strategy = Strategy::of_code(form.get("strategy"));
-            let unique = account.unique_identifiers.clone();
-            visit
-                .calls
-                .put_identifiers(&account, &unique, strategy)
-                .await
-        }
-        "delete-field" => visit.calls.delete_field(id, form.get("field")).await,
-        "test" => match visit.calls.send_test_mail(id, wish).await {
-            Ok(tested) => return show(&visit, account, String::new(), tested).await,
-            Err(trouble) => Err(trouble),
-        },
-        _ => Ok(()),
-    };
-    match done {
-        Ok(()) => Ok(respond::go(&format!("/accounts/{id}/settings?done=saved"))),
-        Err(trouble) => show(&visit, account, trouble.says(), Vec::new()).await,
+    /// A test is sent from among the news.
+    fn is_of(&self, part: &str) -> bool {
+        let sent = self.shown.sent.get("do");
+        sent == part || part == "news" && sent == "test"
+    }
+
+    /// What a form brings back of what its page showed.
+    fn seen(&self, part: &str) -> html::Markup {
+        html::hidden("seen", &change::stands_as(&self.account, part))
+    }
+
+    fn strategies(&self) -> html::Markup {
+        let choices = [
+            ("any", "any: try them in their order"),
+            ("next_if_empty", "the second only where the first is empty"),
+        ];
+        let stands = self.account.strategy.code();
+        html::options(&choices, &self.written("strategy", "strategy", stands))
+    }
+
+    fn blocked(&self) -> String {
+        let lines: Vec<_> = self.account.blocked.iter().map(Blocked::line).collect();
+        lines.join("\n")
     }
 }
 
-fn lines(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().map(str::trim).filter(|line| !line.is_empty())
+pub async fn page(visit: Visit) -> Page {
+    let answer = visit.calls.account(visit.account()).await;
+    let account = visit.need(SECTION, answer).await?;
+    show(&visit, account, Shown::default()).await
+}
+
+async fn show(visit: &Visit, account: Account, shown: Shown) -> Page {
+    let id = visit.account();
+    let mail = async {
+        match visit.me.all_accounts {
+            true => Some(visit.calls.mail_status().await),
+            false => None,
+        }
+    };
+    let (frame, mail, deliveries, fields) = tokio::join!(
+        visit.frame("Settings", SECTION),
+        mail,
+        visit.calls.deliveries(id),
+        visit.calls.fields(id)
+    );
+    let custom = fields.map(|fields| fields.into_iter().filter(|field| field.custom).collect());
+    let status = respond::status_of(&shown.fault);
+    let page = SettingsPage {
+        frame,
+        account,
+        mail: mail.map(Part::from),
+        deliveries: deliveries.into(),
+        fields: custom.into(),
+        shown,
+    };
+    Ok(respond::with_status(status, &page))
 }
 
 #[derive(Template)]
@@ -156,7 +148,7 @@ pub async fn download(visit: Visit) -> Page {
         visit.calls.account(id),
         visit.calls.fields(id),
         visit.calls.sources(id),
-        visit.calls.audiences(id, "")
+        visit.calls.all_audiences(id)
     );
     let account = visit.need(SECTION, account).await?;
     let mut described = Vec::new();
@@ -181,7 +173,7 @@ pub async fn download(visit: Visit) -> Page {
         });
     }
     let fields = visit.need(SECTION, fields).await?;
-    let audiences = visit.need(SECTION, audiences).await?.items;
+    let audiences = visit.need(SECTION, audiences).await?;
     let text = configuration::of(&account, &fields, &described, &audiences);
     let known = |text| HeaderValue::from_static(text);
     let headers = [

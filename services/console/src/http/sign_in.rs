@@ -10,13 +10,16 @@ use http_body_util::{BodyExt, Limited};
 use weir_access::Refused;
 
 use super::html::{self, Markup};
-use super::visit::{Post, pairs, theme};
+use super::resend::Sent;
+use super::visit::{Post, Visit, pairs, theme};
 use super::{assets, guard, respond};
-use crate::app::{App, LinkFailure, Me, PasswordFailure};
+use crate::app::{self, App, LinkFailure, Me, PasswordFailure};
 use crate::domain::{Form, words};
 
 /// A token, and what somebody was doing.
 const MAX_FORM: usize = 2 * 1024 * 1024;
+/// Where a form that was carried on is shown.
+pub const GO_ON: &str = "/sign-in/go-on";
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -26,6 +29,8 @@ struct SignInPage {
     next: String,
     /// What was being sent when the session ended.
     body: String,
+    /// As well, where it is too long to be carried over other pages.
+    too_long: Option<Sent>,
     fault: String,
     /// Whether there is another way in.
     single: bool,
@@ -42,6 +47,7 @@ impl SignInPage {
             version: assets::version(),
             next: "/".to_owned(),
             body: String::new(),
+            too_long: None,
             fault: String::new(),
             single: app.single.is_some(),
             password: app.sign_in.takes_passwords(),
@@ -65,9 +71,7 @@ struct ResumePage {
     version: &'static str,
     path: String,
     form_token: Markup,
-    fields: Vec<Markup>,
-    /// What can be read of it.
-    shown: Vec<(String, String)>,
+    sent: Sent,
 }
 
 /// On to the sign-in, and back to this address afterwards.
@@ -80,12 +84,58 @@ pub fn ask(path: &str) -> Response {
 
 /// The sign-in in the middle of a form, which goes on afterwards.
 pub fn ask_for(app: &App, path: &str, form: &Form, theme: &'static str) -> Response {
+    let body = encoded(form);
+    let carried = app.sign_in.carry(path, &body, app.clock.now());
     let page = SignInPage {
         next: path.to_owned(),
-        body: encoded(form),
+        body,
+        too_long: carried.is_none().then(|| Sent::of(form)),
         ..SignInPage::new(app, theme)
     };
-    respond::with_status(StatusCode::UNAUTHORIZED, &page)
+    let answer = respond::with_status(StatusCode::UNAUTHORIZED, &page);
+    // What was carried before is of no use beside this.
+    respond::with_cookie(answer, &carried_cookie(app, &carried.unwrap_or_default()))
+}
+
+const CARRIED: &str = "weir-form";
+
+/// Keeps a form for the ways in that lead over other pages, or ends that. From an issuer browsers
+/// come back from another site: `Lax`, or they would not bring it along.
+fn carried_cookie(app: &App, value: &str) -> String {
+    let age = if value.is_empty() {
+        0
+    } else {
+        app::CARRIED.num_seconds()
+    };
+    let secure = if app.sign_in.is_secure() {
+        "; Secure"
+    } else {
+        ""
+    };
+    format!("{CARRIED}={value}; Path=/sign-in; HttpOnly; SameSite=Lax; Max-Age={age}{secure}")
+}
+
+/// Where whoever came in by another page goes on: to the form that they were sending, if it is that.
+pub fn after(app: &App, headers: &HeaderMap, next: &str) -> String {
+    let cookie = guard::cookie(headers, CARRIED);
+    match app.sign_in.carried(cookie, app.clock.now()) {
+        Some((path, _)) if next == "/" || next == path => GO_ON.to_owned(),
+        _ => next.to_owned(),
+    }
+}
+
+/// The form that was carried on, for whoever is signed in now.
+pub async fn carried(visit: Visit, headers: HeaderMap) -> Response {
+    let cookie = guard::cookie(&headers, CARRIED);
+    let found = visit.app.sign_in.carried(cookie, visit.now);
+    let answer = match found {
+        Some((path, body)) => {
+            let path = guard::own_path(&path).unwrap_or("/");
+            resume(&visit.me, path, &pairs(body.as_bytes()), visit.theme)
+        }
+        None => respond::go("/"),
+    };
+    respond::with_cookie(answer, &carried_cookie(&visit.app, ""))
 }
 
 /// The sign-in, with why another way led nowhere.
@@ -106,27 +156,14 @@ fn encoded(form: &Form) -> String {
 
 /// What was being sent, to be sent by whoever is signed in now.
 pub fn resume(me: &Me, path: &str, form: &Form, theme: &'static str) -> Response {
-    let kept = form.pairs().iter().filter(|(name, _)| name != "form_token");
-    let shown = kept
-        .clone()
-        .filter(|(name, value)| !value.trim().is_empty() && !is_inner(name));
     let page = ResumePage {
         theme,
         version: assets::version(),
         path: path.to_owned(),
         form_token: html::hidden("form_token", &me.form_token),
-        fields: kept
-            .clone()
-            .map(|(name, value)| html::hidden(name, value))
-            .collect(),
-        shown: shown.cloned().collect(),
+        sent: Sent::of(form),
     };
     respond::page(&page)
-}
-
-/// What nobody wrote.
-fn is_inner(name: &str) -> bool {
-    ["wish", "version", "do"].contains(&name)
 }
 
 pub async fn page(State(app): State<Arc<App>>, request: Request) -> Response {
@@ -158,9 +195,12 @@ pub async fn enter(State(app): State<Arc<App>>, request: Request) -> Response {
         Ok(session) => return go_on(&app, &session, &next, form.raw("body"), theme),
         Err(fault) => fault,
     };
+    let body = form.raw("body").to_owned();
+    let carried = app.sign_in.carry(&next, &body, app.clock.now());
     let page = SignInPage {
+        too_long: carried.is_none().then(|| Sent::of(&pairs(body.as_bytes()))),
         next,
-        body: form.raw("body").to_owned(),
+        body,
         fault,
         name: form.get("name").to_owned(),
         ..SignInPage::new(&app, theme)
@@ -200,14 +240,13 @@ fn go_on(app: &App, session: &str, next: &str, body: &str, theme: &'static str) 
     if body.is_empty() {
         return respond::go_with(next, &cookie);
     }
+    // It came along with the page itself.
+    let carried = carried_cookie(app, "");
     let Some(me) = app.sign_in.who(Some(session), app.clock.now()) else {
         return respond::go_with(next, &cookie);
     };
-    let mut answer = resume(&me, next, &pairs(body.as_bytes()), theme);
-    if let Ok(cookie) = cookie.parse() {
-        answer.headers_mut().append(header::SET_COOKIE, cookie);
-    }
-    answer
+    let answer = resume(&me, next, &pairs(body.as_bytes()), theme);
+    respond::with_cookie(respond::with_cookie(answer, &cookie), &carried)
 }
 
 /// A form of a page for whoever is not signed in.
@@ -238,11 +277,12 @@ pub async fn with_link(
     request: Request,
 ) -> Response {
     let theme = theme(request.headers());
+    let next = after(&app, request.headers(), "/");
     if let Err(refused) = own_form(&app, request).await {
         return refused;
     }
     let fault = match app.sign_in.with_link(&link, app.clock.now()) {
-        Ok(session) => return respond::go_with("/", &app.sign_in.cookie(&session)),
+        Ok(session) => return respond::go_with(&next, &app.sign_in.cookie(&session)),
         Err(LinkFailure::Used) => "This link was used before, or is older than 15 minutes.",
         Err(LinkFailure::Unknown) => "This link is not whole, or is of another Weir.",
     };
@@ -267,7 +307,9 @@ pub async fn make_link(State(app): State<Arc<App>>, headers: HeaderMap) -> Respo
 }
 
 pub async fn out(post: Post) -> Response {
-    respond::go_with("/sign-in", &post.visit.app.sign_in.cookie(""))
+    let Visit { app, me, now, .. } = &post.visit;
+    app.sign_in.sign_out(me, *now);
+    respond::go_with("/sign-in", &app.sign_in.cookie(""))
 }
 
 /// Keeps what somebody likes to look at.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use ::http::{HeaderValue, StatusCode, header};
 use askama::Template;
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -57,14 +56,10 @@ pub async fn back(State(app): State<Arc<App>>, request: Request) -> Response {
         Ok((session, next)) => {
             // A page of its own goes on: the session's cookie comes along with nothing that
             // another site began. And the token is good everywhere in two seconds.
-            let mut answer = respond::with_status(StatusCode::OK, &SignedInPage { theme, next });
-            let cookies = [app.sign_in.cookie(&session), kept(&app, "", 0)];
-            for cookie in cookies {
-                if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-                    answer.headers_mut().append(header::SET_COOKIE, cookie);
-                }
-            }
-            answer
+            let next = sign_in::after(&app, &request.headers, &next);
+            let answer = respond::page(&SignedInPage { theme, next });
+            let answer = respond::with_cookie(answer, &app.sign_in.cookie(&session));
+            respond::with_cookie(answer, &kept(&app, "", 0))
         }
         Err(says) => sign_in::refused(&app, says, theme),
     }

@@ -8,10 +8,15 @@ use super::failure::{Page, Part};
 use super::frame::Frame;
 use super::visit::{Post, Visit};
 use super::{html, respond};
+use crate::clients::Answer;
 use crate::domain::model::{Kind, Merging, Outcome, Sample, Source, SourceKey, Status};
+use crate::domain::{Fault, Form};
 
 pub const SECTION: &str = "sources";
 const DAY: usize = 24;
+/// As of mapping: 30 days.
+const MAX_OVERLAP: i64 = 720;
+pub const MERGING: &str = "When a contact is there already";
 
 /// A source in the list.
 struct Listed {
@@ -113,16 +118,59 @@ struct SettingsPage {
     keys: Part<Vec<SourceKey>>,
     others: Vec<Source>,
     merging: [Merging; 3],
-    faults: Vec<String>,
+    fault: String,
     /// Shown once.
     new_key: String,
+    /// What was written, where that is not saved.
+    sent: Form,
+}
+
+impl SettingsPage {
+    /// The name as somebody wrote it, or as it stands.
+    fn name(&self) -> &str {
+        match self.sent.get("do") {
+            "rename" => self.sent.raw("name"),
+            _ => &self.source.name,
+        }
+    }
+
+    fn is_chosen(&self, one: &Merging) -> bool {
+        match self.sent.get("do") {
+            "merge" => self.sent.get("merging") == one.code(),
+            _ => *one == self.source.merging,
+        }
+    }
+
+    fn is_existing_only(&self) -> bool {
+        match self.sent.get("do") {
+            "merge" => self.sent.has("existing_only"),
+            _ => self.source.existing_only,
+        }
+    }
+
+    fn origins(&self) -> String {
+        match self.sent.get("do") {
+            "merge" => self.sent.raw("origins").to_owned(),
+            _ => self.source.allowed_origins.join("\n"),
+        }
+    }
+
+    fn overlap(&self) -> html::Markup {
+        let choices = [
+            ("24", "in a day"),
+            ("1", "in an hour"),
+            ("168", "in a week"),
+            ("0", "now"),
+        ];
+        html::options(&choices, self.sent.get("overlap"))
+    }
 }
 
 pub async fn settings(visit: Visit) -> Page {
-    show_settings(&visit, Vec::new(), String::new()).await
+    show_settings(&visit, String::new(), String::new()).await
 }
 
-async fn show_settings(visit: &Visit, faults: Vec<String>, new_key: String) -> Page {
+async fn show_settings(visit: &Visit, fault: String, new_key: String) -> Page {
     let (account, id) = (visit.account(), visit.source());
     let (frame, source, keys, others) = tokio::join!(
         visit.frame("Settings", SECTION),
@@ -133,91 +181,121 @@ async fn show_settings(visit: &Visit, faults: Vec<String>, new_key: String) -> P
     let source = visit.need(SECTION, source).await?;
     let mut others = others.unwrap_or_default();
     others.retain(|other| other.id != source.id && other.mapping_version > 1);
-    Ok(respond::page(&SettingsPage {
+    let status = respond::status_of(&fault);
+    let page = SettingsPage {
         frame: frame.under_source(&source),
         source,
         tab: "settings",
         keys: keys.into(),
         others,
         merging: Merging::ALL,
-        faults,
+        sent: match fault.is_empty() {
+            true => Form::default(),
+            false => visit.sent.clone(),
+        },
+        fault,
         new_key,
-    }))
+    };
+    Ok(respond::with_status(status, &page))
 }
 
 /// Everything that is set about a source, one at a time.
 pub async fn change(post: Post) -> Page {
     let Post { visit, form } = post;
     let (account, id) = (visit.account(), visit.source());
-    let here = format!("/accounts/{account}/sources/{id}/settings");
-    let wish = form.get("wish");
     let done = match form.get("do") {
-        "merge" => {
-            let answer = visit.calls.source(account, id).await;
-            let mut source = visit.need(SECTION, answer).await?;
-            source.merging = Merging::of_code(form.get("merging")).unwrap_or_default();
-            source.existing_only = form.has("existing_only") && source.merging != Merging::Ignore;
-            source.allowed_origins = form.list("origins");
-            let saved = visit.calls.put_source(account, &source, wish).await;
-            saved.map(|_| "saved")
-        }
+        "merge" => return merge(&visit, &form).await,
+        "rotate" => return rotate(&visit, &form).await,
+        "delete" => return delete(&visit, &form).await,
         "rename" => {
-            let renamed = visit
-                .calls
-                .rename_source(account, id, form.get("name"))
-                .await;
+            let name = form.get("name");
+            let renamed = visit.calls.rename_source(account, id, name).await;
             renamed.map(|()| "renamed")
         }
-        "pause" => visit
-            .calls
-            .pause_source(account, id)
-            .await
-            .map(|()| "paused"),
-        "resume" => visit
-            .calls
-            .resume_source(account, id)
-            .await
-            .map(|()| "resumed"),
+        "pause" => {
+            let paused = visit.calls.pause_source(account, id).await;
+            paused.map(|()| "paused")
+        }
+        "resume" => {
+            let resumed = visit.calls.resume_source(account, id).await;
+            resumed.map(|()| "resumed")
+        }
         "copy" => {
-            let copied = visit
-                .calls
-                .copy_mapping(account, form.get("from"), id)
-                .await;
+            let from = form.get("from");
+            let copied = visit.calls.copy_mapping(account, from, id).await;
             copied.map(|()| "copied")
         }
         "revoke" => {
             let revoked = visit.calls.revoke_key(account, form.get("key")).await;
             revoked.map(|()| "key-revoked")
         }
-        "rotate" => {
-            let hours = form.number("overlap").unwrap_or(24);
-            let made = visit.calls.rotate_key(account, id, hours, wish).await;
-            match made {
-                Ok(key) if key.is_empty() => Ok("same"),
-                Ok(key) => return show_settings(&visit, Vec::new(), key).await,
-                Err(trouble) => Err(trouble),
-            }
-        }
-        "delete" => {
-            let answer = visit.calls.source(account, id).await;
-            let source = visit.need(SECTION, answer).await?;
-            if form.raw("typed") != source.name {
-                let says = "Nothing was deleted: what you typed is not the name of the source.";
-                return show_settings(&visit, vec![says.to_owned()], String::new()).await;
-            }
-            match visit.calls.delete_source(account, id).await {
-                Ok(()) => {
-                    return Ok(respond::go(&format!(
-                        "/accounts/{account}/sources?done=deleted"
-                    )));
-                }
-                Err(trouble) => Err(trouble),
-            }
-        }
         _ => Ok("same"),
     };
+    end(&visit, done).await
+}
+
+async fn end(visit: &Visit, done: Answer<&str>) -> Page {
     match done {
-        Ok(done) => Ok(respond::go(&format!("{here}?done={done}"))),
-        Err(trouble) => show_settings(&visit, vec![trouble.says()], String::new()).await,
+        Ok(done) => {
+            let (account, id) = (visit.account(), visit.source());
+            let path = format!("/accounts/{account}/sources/{id}/settings?done={done}");
+            Ok(respond::go(&path))
+        }
+        Err(trouble) => show_settings(visit, trouble.says(), String::new()).await,
+    }
+}
+
+async fn merge(visit: &Visit, form: &Form) -> Page {
+    let merging = match form.choice("merging", MERGING, Merging::of_code) {
+        Ok(merging) => merging,
+        Err(fault) => return not_saved(visit, &fault).await,
+    };
+    let answer = visit.calls.source(visit.account(), visit.source()).await;
+    let mut source = visit.need(SECTION, answer).await?;
+    source.merging = merging;
+    source.existing_only = form.has("existing_only") && merging != Merging::Ignore;
+    source.allowed_origins = form.list("origins");
+    let wish = form.get("wish");
+    let saved = visit.calls.put_source(visit.account(), &source, wish).await;
+    end(visit, saved.map(|_| "saved")).await
+}
+
+async fn not_saved(visit: &Visit, fault: &Fault) -> Page {
+    let says = format!("{} Nothing was changed.", fault.sentence());
+    show_settings(visit, says, String::new()).await
+}
+
+async fn rotate(visit: &Visit, form: &Form) -> Page {
+    const MADE: &str = "The new key was made already, when the button was pressed first: that \
+                        answer alone showed it, and the keys before end when you chose. It is the \
+                        newest in the list below. Where nobody has it, rotate once more: this \
+                        page makes another key then.";
+    let hours = match form.whole("overlap", "When the others end, in hours", 0..=MAX_OVERLAP) {
+        Ok(hours) => hours,
+        Err(fault) => return not_saved(visit, &fault).await,
+    };
+    let (account, id) = (visit.account(), visit.source());
+    let wish = form.get("wish");
+    match visit.calls.rotate_key(account, id, hours, wish).await {
+        Ok(key) if key.is_empty() => show_settings(visit, MADE.to_owned(), key).await,
+        Ok(key) => show_settings(visit, String::new(), key).await,
+        Err(trouble) => show_settings(visit, trouble.says(), String::new()).await,
+    }
+}
+
+async fn delete(visit: &Visit, form: &Form) -> Page {
+    let (account, id) = (visit.account(), visit.source());
+    let answer = visit.calls.source(account, id).await;
+    let source = visit.need(SECTION, answer).await?;
+    if form.raw("typed") != source.name {
+        let says = "Nothing was deleted: what you typed is not the name of the source.";
+        return show_settings(visit, says.to_owned(), String::new()).await;
+    }
+    match visit.calls.delete_source(account, id).await {
+        Ok(()) => {
+            let path = format!("/accounts/{account}/sources?done=deleted");
+            Ok(respond::go(&path))
+        }
+        Err(trouble) => show_settings(visit, trouble.says(), String::new()).await,
     }
 }

@@ -8,7 +8,7 @@ use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, Limited};
 
-use super::{guard, respond, sign_in};
+use super::{guard, respond, sign_in, sure};
 use crate::app::{App, Me};
 use crate::clients::Calls;
 use crate::domain::{Form, Time};
@@ -23,6 +23,8 @@ pub struct Visit {
     pub calls: Calls,
     params: Vec<(String, String)>,
     pub query: Form,
+    /// What was sent, of a form: a page that came to nothing keeps it.
+    pub sent: Form,
     /// With what is asked.
     pub path: String,
     /// `light`, `dark`; empty: as the system.
@@ -43,6 +45,7 @@ impl Visit {
         found.next().map_or("", |(_, value)| value)
     }
 
+    /// Of the address.
     pub fn account(&self) -> &str {
         let named = self.param("account");
         if !named.is_empty() {
@@ -75,6 +78,7 @@ impl Visit {
             me,
             params,
             query: pairs(parts.uri.query().unwrap_or_default().as_bytes()),
+            sent: Form::default(),
             path: path.map_or_else(|| "/".to_owned(), ToString::to_string),
             theme: theme(&parts.headers),
             now: app.clock.now(),
@@ -134,7 +138,14 @@ impl FromRequest<Arc<App>> for Post {
             // Of a page of the session before.
             return Err(sign_in::resume(&me, &path, &form, theme));
         }
-        let visit = Visit::of(&mut parts, app, me).await;
+        // Who may not is refused by the service, and not asked before.
+        if me.may_write()
+            && let Some(question) = sure::ask(&path, &form, &me.form_token, theme)
+        {
+            return Err(question);
+        }
+        let mut visit = Visit::of(&mut parts, app, me).await;
+        visit.sent = form.clone();
         Ok(Self { visit, form })
     }
 }

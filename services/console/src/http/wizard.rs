@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::failure::{Page, Part};
 use super::frame::Frame;
-use super::sources::SECTION;
+use super::sources::{MERGING, SECTION};
 use super::visit::{Post, Visit};
 use super::{html, respond};
 use crate::domain::model::{Kind, LogEntry, LogFilter, Merging, Source, Status};
@@ -27,6 +27,9 @@ struct NewSourcePage {
 }
 
 pub async fn form(visit: Visit) -> Page {
+    if !visit.me.may_write() {
+        return Err(visit.not_for_this_role(SECTION, "write").await);
+    }
     let kind = Kind::of_code(visit.query.get("kind"));
     let wanted = Source {
         kind: kind.unwrap_or_default(),
@@ -71,7 +74,6 @@ struct NewKeyPage {
     frame: Frame,
     source: Source,
     key: String,
-    edge_url: String,
     curl: String,
     steps: Vec<String>,
 }
@@ -79,7 +81,8 @@ struct NewKeyPage {
 pub async fn create(post: Post) -> Page {
     let Post { visit, form } = post;
     let kind = Kind::of_code(form.get("kind"));
-    let merging = Merging::of_code(form.get("merging")).unwrap_or_default();
+    let chosen = form.choice("merging", MERGING, Merging::of_code);
+    let merging = chosen.clone().unwrap_or_default();
     let wanted = Source {
         kind: kind.unwrap_or_default(),
         name: form.get("name").to_owned(),
@@ -92,6 +95,8 @@ pub async fn create(post: Post) -> Page {
         "Choose what kind of source it is.".to_owned()
     } else if wanted.name.is_empty() {
         "Give the source a name: it is for yourselves, and can be changed later.".to_owned()
+    } else if let Err(fault) = chosen {
+        fault.sentence()
     } else {
         let account = visit.account();
         let made = visit.app.make_source(&visit.me, account, &wanted, &wish);
@@ -106,14 +111,13 @@ pub async fn create(post: Post) -> Page {
 /// The key, once; with what to do with it.
 async fn show_key(visit: &Visit, source: Source, key: String) -> Page {
     let frame = visit.frame("API key", SECTION).await;
-    let edge_url = visit.app.edge_url.clone();
+    let doors = &visit.app.doors;
     Ok(respond::page(&NewKeyPage {
         frame: frame.under_source(&source),
-        curl: steps::curl(source.kind, &edge_url, &key, visit.now),
-        steps: steps::of(source.kind, &edge_url),
+        curl: steps::curl(source.kind, doors, &key, visit.now),
+        steps: steps::of(source.kind, doors),
         source,
         key,
-        edge_url,
     }))
 }
 

@@ -44,6 +44,15 @@ impl Answer {
         set.to_str().unwrap().split(';').next().unwrap().to_owned()
     }
 
+    /// What the form of a part of the settings brings back of its page.
+    pub fn seen(&self, part: &str) -> String {
+        let parts = ["plan", "news", "identity", "strategy"];
+        let place = parts.iter().position(|one| *one == part).unwrap();
+        let behind = "name=\"seen\" value=\"";
+        let seen = self.text.split(behind).nth(place + 1).unwrap();
+        unescaped(seen.split('"').next().unwrap())
+    }
+
     /// The value of a hidden field.
     pub fn hidden(&self, name: &str) -> String {
         let behind = format!("name=\"{name}\" value=\"");
@@ -148,6 +157,24 @@ impl Console {
     pub async fn form_token(&self, cookie: &str) -> String {
         self.get("/accounts", cookie).await.hidden("form_token")
     }
+}
+
+/// As a browser reads what stands in an attribute.
+pub fn unescaped(text: &str) -> String {
+    let pairs = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#39;", "'"),
+        ("&#34;", "\""),
+        ("&#60;", "<"),
+        ("&#62;", ">"),
+        ("&#38;", "&"),
+        ("&amp;", "&"),
+    ];
+    pairs
+        .iter()
+        .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
 pub fn encoded(form: &[(impl AsRef<str>, impl AsRef<str>)]) -> String {

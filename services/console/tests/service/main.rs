@@ -5,7 +5,9 @@
 mod activities;
 mod away;
 mod escapes;
+mod forms;
 mod harness;
+mod lists;
 mod passwords;
 mod plans;
 mod posts;

@@ -85,6 +85,16 @@ async fn whoever_is_wrong_is_told_no_more_than_that_and_waits_in_the_end() {
 }
 
 #[tokio::test]
+async fn who_tries_many_at_once_has_no_more_tries() {
+    let console = start(&hash("what nobody guesses")).await;
+    let tries = (0..8).map(|_| enter(&console, "maria", "a guess"));
+    let answers = futures_util::future::join_all(tries).await;
+    let tried = |answer: &&Answer| answer.text.contains("The name or the password is wrong.");
+    let tried = answers.iter().filter(tried).count();
+    assert!(tried <= 5, "{tried} were tried");
+}
+
+#[tokio::test]
 async fn another_password_ends_the_sessions_of_the_one_before() {
     let console = start(&hash(PASSWORD)).await;
     let cookie = enter(&console, "maria", PASSWORD).await.cookie();

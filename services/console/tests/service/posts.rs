@@ -9,16 +9,16 @@ const FORMS: &[(Below, &str, &str, &str)] = &[
     (
         Account,
         "sources/new",
-        "kind=segment_classic&name=n&wish=w",
+        "kind=segment_classic&name=n&wish=w&merging=append",
         "PutSource",
     ),
     (Source, "new-key", "wish=w", "CreateKey"),
     (Source, "settings", "do=merge&merging=append", "PutSource"),
     (Source, "settings", "do=rename&name=n", "RenameSource"),
-    (Source, "settings", "do=pause", "PauseSource"),
+    (Source, "settings", "do=pause&sure=1", "PauseSource"),
     (Source, "settings", "do=resume", "ResumeSource"),
-    (Source, "settings", "do=copy&from=s", "CopyMapping"),
-    (Source, "settings", "do=revoke&key=k", "RevokeKey"),
+    (Source, "settings", "do=copy&from=s&sure=1", "CopyMapping"),
+    (Source, "settings", "do=revoke&key=k&sure=1", "RevokeKey"),
     (Source, "settings", "do=rotate&overlap=1", "RotateKey"),
     (Source, "settings", "do=delete", "DeleteSource"),
     (
@@ -33,7 +33,12 @@ const FORMS: &[(Below, &str, &str, &str)] = &[
         "do=save&on:HOSTILE=1&path:HOSTILE=p",
         "PutContactMapping",
     ),
-    (Source, "map/versions", "restore=1", "RestoreMappingVersion"),
+    (
+        Source,
+        "map/versions",
+        "restore=1&sure=1",
+        "RestoreMappingVersion",
+    ),
     (
         Source,
         "activities/edit",
@@ -57,18 +62,33 @@ const FORMS: &[(Below, &str, &str, &str)] = &[
     ),
     (Contact, "split", "merge=m", "SplitContact"),
     (Contact, "delete", "typed=delete&wish=w", "DeleteContact"),
-    (Account, "audiences", "name=n", "CreateAudience"),
+    (
+        Account,
+        "audiences",
+        "name=n&origin=manual",
+        "CreateAudience",
+    ),
     (Account, "audiences/a", "do=rename&name=n", "RenameAudience"),
     (Account, "audiences/a", "do=delete", "DeleteAudience"),
     (Account, "usage", "alert=a", "ResolveAlert"),
-    (Account, "settings", "do=plan", "PutAccount"),
-    (Account, "settings", "do=news", "PutAccount"),
-    (Account, "settings", "do=identity", "PutAccount"),
-    (Account, "settings", "do=strategy", "PutAccount"),
     (
         Account,
         "settings",
-        "do=delete-field&field=f",
+        "do=plan&included=5&additional=0&slots=3&profile_factor=2&activity_factor=2",
+        "PutAccount",
+    ),
+    (Account, "settings", "do=news", "PutAccount"),
+    (Account, "settings", "do=identity", "PutAccount"),
+    (
+        Account,
+        "settings",
+        "do=strategy&strategy=any",
+        "PutAccount",
+    ),
+    (
+        Account,
+        "settings",
+        "do=delete-field&field=f&sure=1",
         "DeleteField",
     ),
     (Account, "settings", "do=test", "SendTestMail"),
@@ -114,6 +134,16 @@ fn with(form: &Form, token: &str) -> Form {
     form
 }
 
+/// What the form of a part of the settings brings back of its page.
+async fn seen_of(console: &Console, cookie: &str, path: &str, form: &Form) -> Form {
+    let part = &form[0].1;
+    if !["plan", "news", "identity", "strategy"].contains(&&**part) {
+        return Form::new();
+    }
+    let seen = console.get(path, cookie).await.seen(part);
+    vec![("seen".to_owned(), seen)]
+}
+
 fn changed(console: &Console, method: &str) -> bool {
     let calls = console.stub.calls();
     calls
@@ -127,8 +157,10 @@ async fn a_form_does_what_it_says_for_whoever_may() {
     let cookie = console.sign_in(&weir_access::token(WRITE)).await;
     let token = console.form_token(&cookie).await;
     for (path, form, method) in forms() {
+        let seen = seen_of(&console, &cookie, &path, &form).await;
         console.stub.forget_calls();
-        let form = with(&form, &token);
+        let mut form = with(&form, &token);
+        form.extend(seen);
         let answer = console.post(&path, &cookie, &form).await;
         assert!(
             [200, 303].contains(&answer.status),

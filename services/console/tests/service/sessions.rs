@@ -79,6 +79,10 @@ async fn a_session_ends_after_twelve_hours_and_by_signing_out() {
         set.starts_with("weir-session=;") && set.contains("Max-Age=0"),
         "{set}"
     );
+    // Copies of the cookie end with it, and no other session does.
+    assert_eq!(console.get("/accounts", &cookie).await.status, 303);
+    let cookie = console.administrator().await;
+    assert_eq!(console.get("/accounts", &cookie).await.status, 200);
     console.clock.advance(12 * 3_600_000 + 1_000);
     assert_eq!(console.get("/accounts", &cookie).await.status, 303);
 }
@@ -143,10 +147,13 @@ async fn a_link_signs_in_once_and_for_a_quarter_of_an_hour() {
 async fn a_form_of_a_session_that_ended_comes_back_filled() {
     let console = Console::start().await;
     let path = format!("/accounts/{ACCOUNT}/settings");
+    let looked_at = console.administrator().await;
+    let seen = console.get(&path, &looked_at).await.seen("news");
     let form = [
         ("form_token", "old"),
         ("do", "news"),
         ("address", "maps@example.org"),
+        ("seen", &*seen),
     ];
     let ended = console.post(&path, "", &form).await;
     assert_eq!(ended.status, 401);
@@ -162,9 +169,55 @@ async fn a_form_of_a_session_that_ended_comes_back_filled() {
     // Nothing was changed by that; it is sent by a press of a button.
     let changed = |(path, _): &(String, String)| path.ends_with("/PutAccount");
     assert!(!console.stub.calls().iter().any(changed));
-    let form = [("form_token", &*token), form[1], form[2]];
+    let form = [("form_token", &*token), form[1], form[2], form[3]];
     assert_eq!(console.post(&path, &cookie, &form).await.status, 303);
     assert!(console.stub.calls().iter().any(changed));
+}
+
+#[tokio::test]
+async fn a_form_goes_on_with_a_link_as_well() {
+    let console = Console::start().await;
+    let path = format!("/accounts/{ACCOUNT}/settings");
+    let form = [("form_token", "old"), ("address", "maps@example.org")];
+    let ended = console.post(&path, "", &form).await;
+    let carried = ended.cookie();
+    assert!(!carried.contains("maps"), "it is sealed: {carried}");
+    let headers = [("authorization", &*format!("Bearer {ADMIN_TOKEN}"))];
+    let link = console
+        .send("POST", "/sign-in-links", &headers, "")
+        .await
+        .text;
+    let entered = console.post(&link, &carried, NOTHING).await;
+    assert_eq!(entered.location(), "/sign-in/go-on");
+    let cookies = format!("{}; {carried}", entered.cookie());
+    let back = console.get("/sign-in/go-on", &cookies).await;
+    assert!(back.text.contains("maps@example.org"), "{}", back.text);
+    assert!(back.text.contains(&format!("action=\"{path}\"")));
+    assert!(back.cookie().ends_with('='), "it is carried once");
+    // And no longer than a quarter of an hour.
+    console.clock.advance(16 * 60_000);
+    assert_eq!(
+        console.get("/sign-in/go-on", &cookies).await.location(),
+        "/"
+    );
+}
+
+#[tokio::test]
+async fn what_is_too_long_to_be_carried_is_said_before_somebody_leaves() {
+    let console = Console::start().await;
+    let path = format!("/accounts/{ACCOUNT}/settings");
+    let noise: String = (0..4_000_u32)
+        .map(|n| format!("{:08x}", n.wrapping_mul(2_654_435_761)))
+        .collect();
+    let form = [("form_token", "old"), ("blocked", &*noise)];
+    let ended = console.post(&path, "", &form).await;
+    assert!(ended.text.contains("it is too long"), "{}", ended.text);
+    assert!(ended.cookie().ends_with('='), "nothing is carried");
+    // On this page it is not lost.
+    let body = encoded(&form[1..]);
+    let again = [("token", ADMIN_TOKEN), ("next", &*path), ("body", &*body)];
+    let back = console.post("/sign-in", "", &again).await;
+    assert!(back.text.contains(&noise));
 }
 
 #[tokio::test]
@@ -175,6 +228,21 @@ async fn nobody_is_sent_to_another_site_after_signing_in() {
         let answer = console.post("/sign-in", "", &form).await;
         assert_eq!(answer.location(), "/", "{next}");
     }
+}
+
+#[tokio::test]
+async fn what_no_page_takes_is_said_in_words() {
+    let console = Console::start().await;
+    let cookie = console.administrator().await;
+    let path = format!("/accounts/{ACCOUNT}/sources/s/new-key");
+    let answer = console.get(&path, &cookie).await;
+    assert_eq!(answer.status, 405);
+    assert!(answer.text.contains("by its form alone"), "{}", answer.text);
+    assert!(answer.headers.contains_key("allow"));
+    let large = "x".repeat(2 * 1024 * 1024 + 1);
+    let answer = console.post(&path, &cookie, &[("name", &large)]).await;
+    assert_eq!(answer.status, 413);
+    assert!(answer.text.contains("a form takes 2 MB"), "{}", answer.text);
 }
 
 #[tokio::test]

@@ -170,6 +170,27 @@ async fn who_signs_in_at_the_issuer_gets_a_token_of_their_own() {
 }
 
 #[tokio::test]
+async fn a_form_goes_to_the_issuer_and_back() {
+    let issuer = Issuer::start().await;
+    let console = console(&issuer).await;
+    let form = [("form_token", "old"), ("address", "maps@example.org")];
+    let path = format!("/accounts/{}/settings", crate::stub::ACCOUNT);
+    let ended = console.post(&path, "", &form).await;
+    assert_eq!(ended.status, 401);
+    let sent = console
+        .get(&format!("/sign-in/oidc?next={path}"), &ended.cookie())
+        .await;
+    let cookies = format!("{}; {}", sent.cookie(), ended.cookie());
+    let back = console
+        .get(&issuer.sign_in(sent.location()), &cookies)
+        .await;
+    assert!(back.text.contains("url=/sign-in/go-on"), "{}", back.text);
+    let cookies = format!("{}; {}", back.cookie(), ended.cookie());
+    let page = console.get("/sign-in/go-on", &cookies).await;
+    assert!(page.text.contains("maps@example.org"), "{}", page.text);
+}
+
+#[tokio::test]
 async fn who_is_in_no_group_that_may_gets_none() {
     let issuer = Issuer::start().await;
     let console = console(&issuer).await;

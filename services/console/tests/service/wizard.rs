@@ -62,6 +62,51 @@ async fn pressing_twice_makes_one_source_and_shows_the_same_key() {
 }
 
 #[tokio::test]
+async fn a_classic_source_is_told_an_sdks_address_answers_and_words() {
+    let console = Console::start().await;
+    set_up(&console.stub);
+    let cookie = console.administrator().await;
+    let path = format!("/accounts/{ACCOUNT}/sources/new");
+    let token = console.form_token(&cookie).await;
+    let form = [
+        ("form_token", &*token),
+        ("wish", "w"),
+        ("kind", "segment_classic"),
+        ("name", "Website"),
+        ("merging", "append"),
+    ];
+    let page = console.post(&path, &cookie, &form).await.text;
+    for words in [
+        "In the SDK",
+        "endpoint) to http://127.0.0.1:8090: it adds",
+        "curl http://127.0.0.1:8090/v1/identify ",
+        "200 {\"success\": true}",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    for words in [":8080", "No mappings configured", "In Segment"] {
+        assert!(!page.contains(words), "{words}: {page}");
+    }
+    let source = wire::GetSourceResponse {
+        source: Some(wire::Source {
+            source_id: SOURCE.to_owned(),
+            kind: wire::SourceKind::SegmentClassic.into(),
+            ..Default::default()
+        }),
+    };
+    let get = "/weir.mapping.v1.MappingService/GetSource";
+    console.stub.answer(get, &source);
+    let log = wire::ListLogResponse::default();
+    console
+        .stub
+        .answer("/weir.mapping.v1.MappingService/ListLog", &log);
+    let waiting = format!("/accounts/{ACCOUNT}/sources/{SOURCE}/waiting");
+    let page = console.get(&waiting, &cookie).await.text;
+    assert!(page.contains("Waiting for an SDK"), "{page}");
+    assert!(!page.contains("Segment's Settings tab"), "{page}");
+}
+
+#[tokio::test]
 async fn what_is_missing_is_said_and_what_was_written_stays() {
     let console = Console::start().await;
     let cookie = console.administrator().await;

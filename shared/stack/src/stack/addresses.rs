@@ -191,6 +191,8 @@ impl Addresses {
         if instance.service == Service::Console {
             let edge = self.url(Instance::first(Service::Edge));
             environment.push(("WEIR_EDGE_URL".to_owned(), edge));
+            let classic = format!("http://127.0.0.1:{}", self.classic);
+            environment.push(("WEIR_EDGE_CLASSIC_URL".to_owned(), classic));
         }
         if instance.service == Service::Edge {
             environment.push(("WEIR_DRAIN".to_owned(), DRAIN.to_owned()));
@@ -256,6 +258,10 @@ mod tests {
         assert_eq!(
             value(&environment, "WEIR_EDGE_URL"),
             "http://127.0.0.1:9000"
+        );
+        assert_eq!(
+            value(&environment, "WEIR_EDGE_CLASSIC_URL"),
+            "http://127.0.0.1:9014"
         );
     }
 

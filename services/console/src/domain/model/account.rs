@@ -16,10 +16,11 @@ impl Strategy {
         }
     }
 
-    pub fn of_code(code: &str) -> Self {
+    pub fn of_code(code: &str) -> Option<Self> {
         match code {
-            "next_if_empty" => Self::NextIfEmpty,
-            _ => Self::Any,
+            "any" => Some(Self::Any),
+            "next_if_empty" => Some(Self::NextIfEmpty),
+            _ => None,
         }
     }
 }

@@ -11,6 +11,15 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Those that somebody may choose.
+    pub fn of_choice(code: &str) -> Option<Self> {
+        match code {
+            "segment_actions" => Some(Self::Actions),
+            "manual" => Some(Self::Manual),
+            _ => None,
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Actions => "Segment (Actions)",
@@ -76,14 +85,20 @@ pub struct Token {
     pub revoked: Option<Time>,
 }
 
+impl Token {
+    pub fn is_past(&self, now: &Time) -> bool {
+        self.expires.is_some_and(|end| end <= *now)
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct NewToken {
     pub name: String,
     pub role: String,
     pub all_accounts: bool,
     pub accounts: Vec<String>,
-    /// None: it has no end.
-    pub hours: Option<i64>,
+    /// None: it has none.
+    pub end: Option<Time>,
     pub wish: String,
 }
 
