@@ -61,6 +61,26 @@ async fn send(console: &Console, says: &[(&str, &str)]) -> Answer {
     console.post(&path, &cookie, &form).await
 }
 
+#[tokio::test]
+async fn a_retention_that_is_none_is_refused() {
+    let console = Console::start().await;
+    let cookie = console.administrator().await;
+    let token = console.form_token(&cookie).await;
+    for days in ["abc", "-1", "731"] {
+        let form = [
+            ("form_token", &*token),
+            ("version", "1"),
+            ("name", NAME),
+            ("retention", days),
+            ("do", "save"),
+        ];
+        let answer = console.post(&path("activities/edit"), &cookie, &form).await;
+        let says = "Kept for, in days: must be a whole number from 1 to 730";
+        assert!(answer.text.contains(says), "{days}: {}", answer.text);
+    }
+    assert_eq!(versions_sent(&console), []);
+}
+
 fn refuse(stub: &Stub) {
     let says = "the mapping was saved by somebody else meanwhile";
     stub.refuse(PUT, weir_rpc::aborted(Reason::MappingChanged, says));

@@ -32,6 +32,9 @@ struct ActivityPage {
     slots: (i64, i64),
 }
 
+/// Days that an activity may be kept.
+const RETENTION: std::ops::RangeInclusive<i64> = 1..=730;
+
 /// The activity while somebody works at it.
 struct Work {
     name: String,
@@ -213,7 +216,10 @@ pub async fn change(post: Post) -> Page {
         .split_once(':')
         .unwrap_or((form.get("do"), ""));
     match what {
-        "save" => return save(&visit, work).await,
+        "save" => match form.whole("retention", "Kept for, in days", RETENTION) {
+            Err(fault) if form.has("retention") => work.fault = fault.sentence(),
+            _ => return save(&visit, work).await,
+        },
         "unmap" => {
             let name = html::query(&work.name);
             return Ok(respond::go(&format!("{}/unmap?name={name}", all(&visit))));
