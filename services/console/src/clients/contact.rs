@@ -9,7 +9,8 @@ use super::convert::{contact_value, members, time, value};
 use super::trouble::call;
 use super::{Answer, Calls};
 use crate::domain::model::{
-    Activity, Contact, Deletion, Found, Gone, Membership, Merge, MergePreview, Page, PreviewedField,
+    Activity, Contact, Deletion, Found, Gone, Membership, MembershipTurn, Merge, MergePreview,
+    Page, PreviewedField,
 };
 
 const PAGE: i32 = 50;
@@ -131,6 +132,29 @@ impl Calls {
         Ok(found.collect())
     }
 
+    /// What happened to a contact's membership of an audience, the newest first.
+    pub async fn membership_history(
+        &self,
+        account: &str,
+        contact: &str,
+        audience: &str,
+    ) -> Answer<Vec<MembershipTurn>> {
+        let request = audience::ListMembershipHistoryRequest {
+            account_id: account.to_owned(),
+            contact_id: contact.to_owned(),
+            audience_id: audience.to_owned(),
+            page_size: PAGE,
+            page_token: String::new(),
+        };
+        let answer = call!(
+            "audience",
+            self.membership,
+            list_membership_history,
+            request
+        )?;
+        Ok(answer.changes.into_iter().map(turn).collect())
+    }
+
     pub async fn merges(&self, account: &str, contact: &str) -> Answer<Vec<Merge>> {
         let request = wire::ListMergesRequest {
             account_id: account.to_owned(),
@@ -224,6 +248,29 @@ impl Calls {
         };
         let answer = call!("contact-upsert", self.people, get_deletion, request)?;
         answer.deletion.map(deletion).ok_or_else(nothing)
+    }
+}
+
+fn turn(change: audience::MembershipChange) -> MembershipTurn {
+    use audience::{MembershipChangeCause as Cause, MembershipChangeKind as Kind};
+    MembershipTurn {
+        what: match change.kind() {
+            Kind::Joined => "Came in",
+            Kind::Left => "Left",
+            Kind::HeldBack => "Asked to come back within a minute: held back",
+            Kind::Withdrawn => "What was held back was taken back",
+            Kind::Unspecified => "Something that this console does not know",
+        },
+        cause: match change.cause() {
+            Cause::Sync => "the daily sync",
+            Cause::Merge => "a merge of contacts",
+            Cause::Split => "a split of contacts",
+            Cause::Event | Cause::Unspecified => "",
+        },
+        time: time(change.change_time),
+        until: time(change.held_until_time),
+        event_time: time(change.update_time),
+        message_id: change.message_id,
     }
 }
 

@@ -11,8 +11,8 @@ mod usage;
 
 pub use account::{Account, Blocked, Strategy};
 pub use contact::{
-    Activity, Contact, ContactValue, Deletion, Found, Gone, Membership, Merge, MergePreview,
-    PreviewedField, Provenance,
+    Activity, Contact, ContactValue, Deletion, Found, Gone, Membership, MembershipTurn, Merge,
+    MergePreview, PreviewedField, Provenance,
 };
 pub use event::{
     Kept, KeptFilter, LogEntry, LogFilter, Outcome, Recent, Replay, ReplayPreview, Stage, Story,

@@ -1,5 +1,7 @@
 //! Audiences and who belongs to them.
 
+mod why;
+
 use askama::Template;
 
 use super::failure::{Page, Part};
@@ -7,9 +9,8 @@ use super::frame::Frame;
 use super::visit::{Post, Visit};
 use super::{html, respond};
 use crate::domain::Form;
-use crate::domain::model::{
-    Audience, AudienceDay, Contact, Member, Membership, Origin, Page as List, Sync,
-};
+use crate::domain::model::{Audience, AudienceDay, Contact, Member, Origin, Page as List, Sync};
+use why::Asked;
 
 const SECTION: &str = "audiences";
 
@@ -97,16 +98,20 @@ struct AudiencePage {
     days: Part<Vec<AudienceDay>>,
     trend: html::Markup,
     fault: String,
-    /// Why somebody is in, or not.
-    asked: String,
-    why: Option<Part<Option<Membership>>>,
+    asked: Asked,
 }
 
 pub async fn one(visit: Visit) -> Page {
-    show_one(&visit, String::new()).await
+    let who = visit.query.get("contact");
+    let asked = why::ask(&visit, visit.param("audience"), who).await;
+    show_one(&visit, String::new(), asked).await
 }
 
-async fn show_one(visit: &Visit, fault: String) -> Page {
+async fn refuse(visit: &Visit, fault: String) -> Page {
+    show_one(visit, fault, Asked::default()).await
+}
+
+async fn show_one(visit: &Visit, fault: String, asked: Asked) -> Page {
     let account = visit.account();
     let id = visit.param("audience");
     let answer = visit.calls.audience(account, id).await;
@@ -129,13 +134,6 @@ async fn show_one(visit: &Visit, fault: String) -> Page {
             })
         }
     };
-    let asked = visit.query.get("contact").to_owned();
-    let mut why = None;
-    if !asked.is_empty() {
-        let found = visit.calls.memberships(account, &asked).await;
-        let found = found.map(|all| all.into_iter().find(|one| one.audience_id == audience.id));
-        why = Some(Part::from(found));
-    }
     let base = frame.base();
     let days = Part::from(days);
     let counts = days.value.iter().flatten().rev().map(|day| day.members);
@@ -148,7 +146,6 @@ async fn show_one(visit: &Visit, fault: String) -> Page {
         fault,
         members: members.into(),
         asked,
-        why,
     }))
 }
 
@@ -158,12 +155,17 @@ pub async fn change(post: Post) -> Page {
     let id = visit.param("audience");
     let here = format!("/accounts/{account}/audiences");
     match form.get("do") {
+        // A form: by whom somebody is found is personal, and stands in no address.
+        "ask" => {
+            let asked = why::ask(&visit, id, form.get("contact")).await;
+            show_one(&visit, String::new(), asked).await
+        }
         "delete" => {
             let answer = visit.calls.audience(account, id).await;
             let audience = visit.need(SECTION, answer).await?;
             if form.raw("typed") != audience.name {
                 let says = "Nothing was deleted: what you typed is not its name.".to_owned();
-                return show_one(&visit, says).await;
+                return refuse(&visit, says).await;
             }
             let deleted = visit
                 .calls
@@ -171,7 +173,7 @@ pub async fn change(post: Post) -> Page {
                 .await;
             match deleted {
                 Ok(()) => Ok(respond::go(&format!("{here}?done=deleted"))),
-                Err(trouble) => show_one(&visit, trouble.says()).await,
+                Err(trouble) => refuse(&visit, trouble.says()).await,
             }
         }
         _ => match visit
@@ -180,7 +182,7 @@ pub async fn change(post: Post) -> Page {
             .await
         {
             Ok(()) => Ok(respond::go(&format!("{here}/{id}?done=saved"))),
-            Err(trouble) => show_one(&visit, trouble.says()).await,
+            Err(trouble) => refuse(&visit, trouble.says()).await,
         },
     }
 }

@@ -1,6 +1,7 @@
 //! Lists are bounded, and what is left out of a page is a link away.
 
 use weir_proto::audience::v1 as audience;
+use weir_proto::contact::v1 as contact;
 use weir_proto::mapping::v1 as wire;
 
 use crate::harness::{Console, SOURCE};
@@ -133,4 +134,58 @@ async fn what_renews_itself_says_its_time_within_the_part_that_does() {
     let live = text.split("id=\"events\"").nth(1).unwrap();
     assert!(live.contains("data-calm"), "it rests under the pointer");
     assert!(live.contains("As of 10:0"), "{live}");
+}
+
+/// Semantics 5.6: why is this contact in, or out.
+#[tokio::test]
+async fn whoever_is_asked_for_by_an_address_is_told_of_turn_by_turn() {
+    let console = Console::start().await;
+    let cookie = console.administrator().await;
+    let token = console.form_token(&cookie).await;
+    let history = "/weir.audience.v1.MembershipService/ListMembershipHistory";
+    let turn = |kind: audience::MembershipChangeKind, message: &str| audience::MembershipChange {
+        kind: kind.into(),
+        cause: audience::MembershipChangeCause::Event.into(),
+        message_id: message.to_owned(),
+        ..Default::default()
+    };
+    let answer = audience::ListMembershipHistoryResponse {
+        changes: vec![
+            turn(audience::MembershipChangeKind::HeldBack, "m-3"),
+            turn(audience::MembershipChangeKind::Left, "m-2"),
+            turn(audience::MembershipChangeKind::Joined, "m-1"),
+        ],
+        ..Default::default()
+    };
+    console.stub.answer(history, &answer);
+    let found = |contact_id: &str, value: &str| contact::ContactMatch {
+        contact: Some(contact::Contact {
+            contact_id: contact_id.to_owned(),
+            ..Default::default()
+        }),
+        value: value.to_owned(),
+        ..Default::default()
+    };
+    let search = "/weir.contact.v1.SearchService/SearchContacts";
+    let matches = vec![
+        found("c-1", "lana@example.org"),
+        found("c-2", "lana@example.org.uk"),
+    ];
+    let answer = contact::SearchContactsResponse {
+        matches,
+        ..Default::default()
+    };
+    console.stub.answer(search, &answer);
+    let page = format!("/accounts/{ACCOUNT}/audiences/{SOURCE}");
+    let ask = async |who: &str| {
+        let form = [("form_token", &*token), ("do", "ask"), ("contact", who)];
+        console.post(&page, &cookie, &form).await.text
+    };
+    let told = ask("Lana@example.org").await;
+    for says in ["m-1", "m-2", "m-3", "held back", "/contacts/c-1\""] {
+        assert!(told.contains(says), "{says}: {told}");
+    }
+    let asked: Vec<audience::ListMembershipHistoryRequest> = console.stub.sent(history);
+    assert_eq!(asked.last().unwrap().contact_id, "c-1");
+    assert!(ask("lana").await.contains("2 contacts are found"));
 }

@@ -89,6 +89,20 @@ pub struct Membership {
     pub held_back: bool,
 }
 
+/// Something that happened to a membership (semantics 5.6).
+#[derive(Debug, Clone)]
+pub struct MembershipTurn {
+    pub time: Option<Time>,
+    pub what: &'static str,
+    /// Of one that is held back.
+    pub until: Option<Time>,
+    /// Where it was no event.
+    pub cause: &'static str,
+    pub message_id: String,
+    /// The event's.
+    pub event_time: Option<Time>,
+}
+
 /// Two contacts became one (semantics 3.8).
 #[derive(Debug, Clone)]
 pub struct Merge {
