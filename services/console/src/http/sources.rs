@@ -10,7 +10,7 @@ use super::visit::{Post, Visit};
 use super::{html, respond};
 use crate::clients::Answer;
 use crate::domain::model::{Kind, Merging, Outcome, Sample, Source, SourceKey, Status};
-use crate::domain::{Fault, Form};
+use crate::domain::{Fault, Form, words};
 
 pub const SECTION: &str = "sources";
 const DAY: usize = 24;
@@ -118,6 +118,8 @@ struct SettingsPage {
     keys: Part<Vec<SourceKey>>,
     others: Vec<Source>,
     merging: [Merging; 3],
+    /// Events that were answered in the last 24 hours: what its keys, a pause and a deletion concern.
+    came: Option<i64>,
     fault: String,
     /// Shown once.
     new_key: String,
@@ -155,6 +157,12 @@ impl SettingsPage {
         }
     }
 
+    /// What an end of it concerns.
+    fn concerns(&self) -> String {
+        let came = |came| format!("{} came in the last 24 hours.", words::count(came, "event"));
+        self.came.map(came).unwrap_or_default()
+    }
+
     fn overlap(&self) -> html::Markup {
         let choices = [
             ("24", "in a day"),
@@ -172,11 +180,13 @@ pub async fn settings(visit: Visit) -> Page {
 
 async fn show_settings(visit: &Visit, fault: String, new_key: String) -> Page {
     let (account, id) = (visit.account(), visit.source());
-    let (frame, source, keys, others) = tokio::join!(
+    let since = visit.now - TimeDelta::hours(DAY as i64 - 1);
+    let (frame, source, keys, others, outcome) = tokio::join!(
         visit.frame("Settings", SECTION),
         visit.calls.source(account, id),
         visit.calls.keys(account, id),
-        visit.calls.sources(account)
+        visit.calls.sources(account),
+        visit.calls.summary((account, id), since, false)
     );
     let source = visit.need(SECTION, source).await?;
     let mut others = others.unwrap_or_default();
@@ -189,6 +199,7 @@ async fn show_settings(visit: &Visit, fault: String, new_key: String) -> Page {
         keys: keys.into(),
         others,
         merging: Merging::ALL,
+        came: outcome.ok().map(|outcome| outcome.answered),
         sent: match fault.is_empty() {
             true => Form::default(),
             false => visit.sent.clone(),

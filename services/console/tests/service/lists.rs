@@ -189,3 +189,17 @@ async fn whoever_is_asked_for_by_an_address_is_told_of_turn_by_turn() {
     assert_eq!(asked.last().unwrap().contact_id, "c-1");
     assert!(ask("lana").await.contains("2 contacts are found"));
 }
+
+#[tokio::test]
+async fn what_ends_a_source_says_how_much_came_by_it() {
+    let console = Console::start().await;
+    let cookie = console.administrator().await;
+    let answer = wire::SummarizeLogResponse {
+        answered_events: 1_204,
+        ..Default::default()
+    };
+    console.stub.answer(SUMMARY, &answer);
+    let page = console.get(&of_source("settings"), &cookie).await.text;
+    let says = "1,204 events came in the last 24 hours.";
+    assert!(page.matches(says).count() >= 2, "{page}");
+}
