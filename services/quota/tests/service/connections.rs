@@ -104,18 +104,23 @@ async fn while_a_redis_reads_its_log_nobody_waits_long() {
     assert_eq!(granted, (9, 9));
 }
 
+async fn health(address: String) -> HealthClient<Channel> {
+    let channel = Channel::from_shared(address).unwrap().connect().await;
+    HealthClient::new(channel.unwrap())
+}
+
+async fn serves(health: &HealthClient<Channel>) -> bool {
+    let request = HealthCheckRequest::default();
+    let answer = health.clone().check(request).await.unwrap().into_inner();
+    answer.status() == ServingStatus::Serving
+}
+
 #[tokio::test]
 async fn health_follows_redis_and_the_ledgers_where_it_was_stopped() {
     let servers = TestServers::start().await.unwrap();
     let world = World::on(servers.redis_url()).await;
-    let address = world.replica_at().await;
-    let channel = Channel::from_shared(address).unwrap().connect().await;
-    let health = HealthClient::new(channel.unwrap());
-    let serves = async || {
-        let request = HealthCheckRequest::default();
-        let answer = health.clone().check(request).await.unwrap().into_inner();
-        answer.status() == ServingStatus::Serving
-    };
+    let health = health(world.replica_at().await).await;
+    let serves = async || serves(&health).await;
     eventually("healthy", serves).await;
     signal("STOP", servers.redis.child().pid());
     let began = Instant::now();
@@ -138,14 +143,8 @@ async fn health_follows_redis_and_the_ledgers_where_it_was_stopped() {
 async fn who_was_refused_for_a_while_comes_in_again() {
     let servers = TestServers::start().await.unwrap();
     let world = World::on(servers.redis_url()).await;
-    let address = world.replica_at().await;
-    let channel = Channel::from_shared(address).unwrap().connect().await;
-    let health = HealthClient::new(channel.unwrap());
-    let serves = async || {
-        let request = HealthCheckRequest::default();
-        let answer = health.clone().check(request).await.unwrap().into_inner();
-        answer.status() == ServingStatus::Serving
-    };
+    let health = health(world.replica_at().await).await;
+    let serves = async || serves(&health).await;
     // Nobody but Redis can grant anything.
     world.others.activity.away.store(true, Ordering::SeqCst);
     eventually("healthy", serves).await;
