@@ -6,6 +6,7 @@ pub mod chart;
 pub mod configuration;
 pub mod draft;
 pub mod form;
+pub mod meant;
 pub mod model;
 pub mod oidc;
 pub mod said;

@@ -5,8 +5,8 @@ use uuid::Uuid;
 use super::super::failure::Part;
 use super::super::visit::Visit;
 use crate::domain::Trouble;
-use crate::domain::model::{Found, Membership, MembershipTurn};
-use crate::domain::words;
+use crate::domain::meant::one_of;
+use crate::domain::model::{Membership, MembershipTurn};
 
 /// What was asked, and what is told of it.
 #[derive(Default)]
@@ -60,59 +60,4 @@ async fn told(visit: &Visit, audience: &str, contact: String) -> Result<Why, Tro
         turns: turns?,
         contact,
     })
-}
-
-/// Who is meant: whoever has it exactly, or the only one of whom something begins so.
-fn one_of(who: &str, found: &[Found]) -> Result<String, String> {
-    let ids = |exactly: bool| {
-        let meant = found
-            .iter()
-            .filter(|one| !exactly || one.value.to_lowercase() == who.to_lowercase());
-        let mut ids: Vec<&str> = meant.map(|one| &*one.contact.id).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        ids
-    };
-    match (&ids(true)[..], &ids(false)[..]) {
-        ([one], _) | ([], [one]) => Ok((*one).to_owned()),
-        ([], []) => Err(format!("Nobody is found by “{}”.", words::cut(who, 60))),
-        (_, several) => Err(format!(
-            "{} are found by “{}”: ask with a whole identifier, or the contact's id.",
-            words::count(several.len() as i64, "contact"),
-            words::cut(who, 60)
-        )),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::model::Contact;
-
-    fn found(id: &str, value: &str) -> Found {
-        Found {
-            contact: Contact {
-                id: id.to_owned(),
-                ..Contact::default()
-            },
-            key: "E-mail",
-            value: value.to_owned(),
-        }
-    }
-
-    #[test]
-    fn whoever_has_it_exactly_is_meant_or_else_the_only_one() {
-        let found = [
-            found("a", "lana@example.org"),
-            found("a", "Lana"),
-            found("b", "lana@example.org.uk"),
-        ];
-        assert_eq!(one_of("LANA@example.org", &found), Ok("a".to_owned()));
-        assert_eq!(
-            one_of("lana@example.org.u", &found[2..]),
-            Ok("b".to_owned())
-        );
-        assert!(one_of("lan", &found).unwrap_err().starts_with("2 contacts"));
-        assert!(one_of("x", &[]).unwrap_err().starts_with("Nobody"));
-    }
 }
