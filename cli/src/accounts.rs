@@ -153,13 +153,14 @@ pub async fn fields(
     }
 }
 
-/// The attributes that the account's sources give an event, each once.
+/// The attributes that the account's sources give an event, each once; none where no source maps
+/// it.
 pub async fn attributes(
     mapping: &mut MappingServiceClient<Channel>,
     account_id: &str,
     event: &str,
-) -> Result<Vec<String>, Failure> {
-    let (mut attributes, mut page_token) = (Vec::new(), String::new());
+) -> Result<Option<Vec<String>>, Failure> {
+    let (mut attributes, mut page_token) = (None::<Vec<String>>, String::new());
     loop {
         let request = mapping::ListSourcesRequest {
             account_id: account_id.to_owned(),
@@ -169,7 +170,10 @@ pub async fn attributes(
         let page = mapping.list_sources(request).await;
         let page = page.map_err(|status| failed(&status))?.into_inner();
         for source in page.sources {
-            attributes.extend(of_source(mapping, account_id, source.source_id, event).await?);
+            if let Some(of_source) = of_source(mapping, account_id, source.source_id, event).await?
+            {
+                attributes.get_or_insert_default().extend(of_source);
+            }
         }
         page_token = page.next_page_token;
         if page_token.is_empty() {
@@ -177,7 +181,9 @@ pub async fn attributes(
         }
     }
     let mut seen = HashSet::new();
-    attributes.retain(|name| seen.insert(name.clone()));
+    if let Some(attributes) = &mut attributes {
+        attributes.retain(|name| seen.insert(name.clone()));
+    }
     Ok(attributes)
 }
 
@@ -186,7 +192,7 @@ async fn of_source(
     account_id: &str,
     source_id: String,
     event: &str,
-) -> Result<Vec<String>, Failure> {
+) -> Result<Option<Vec<String>>, Failure> {
     let mut page_token = String::new();
     loop {
         let request = mapping::ListActivityMappingsRequest {
@@ -200,11 +206,11 @@ async fn of_source(
         let mut activities = page.activities.into_iter();
         if let Some(found) = activities.find(|activity| activity.event_name == event) {
             let attributes = found.attributes.into_iter();
-            return Ok(attributes.map(|one| one.attribute).collect());
+            return Ok(Some(attributes.map(|one| one.attribute).collect()));
         }
         page_token = page.next_page_token;
         if page_token.is_empty() {
-            return Ok(Vec::new());
+            return Ok(None);
         }
     }
 }

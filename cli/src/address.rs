@@ -67,6 +67,11 @@ impl Addresses {
             addresses.shown = Shown::token(given.as_deref().unwrap_or(&file.token))?;
             addresses.reach = file.reach()?;
             addresses.by_service = file.grpc;
+            // They speak no gRPC, but may be asked whether they are ready.
+            let pages = [(Service::Edge, file.edge), (Service::Console, file.console)];
+            let known = pages.into_iter().filter(|(_, url)| !url.is_empty());
+            let known = known.map(|(service, url)| (service.name().to_owned(), url));
+            addresses.by_service.extend(known);
             return Ok(addresses);
         }
         let file = StackFile::read(folder).ok().flatten();

@@ -28,7 +28,7 @@ pub use up::{TestOptions, UpOptions};
 
 /// Weir: the self-hosted receiving side of Segment's "Ortto (Actions)" destination.
 ///
-/// Exit codes: 0 done, 1 failed, 2 wrong use or wrong input.
+/// Exit codes: 0 done, 1 failed, 2 wrong use or wrong input, 3 `plan` found changes.
 #[derive(Debug, Parser)]
 #[command(name = "weir", bin_name = "./weir", version)]
 pub struct Cli {

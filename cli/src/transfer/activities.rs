@@ -25,10 +25,11 @@ pub async fn run(options: &ExportActivitiesOptions) -> Result<(), Failure> {
     let addresses = Addresses::read(&options.addresses)?;
     let mut mapping = MappingServiceClient::new(addresses.connect(Service::Mapping).await?);
     let account_id = accounts::account(&mut mapping, &options.account).await?;
-    let attributes = match (&options.columns[..], &options.event) {
-        ([], Some(event)) => accounts::attributes(&mut mapping, &account_id, event).await?,
-        _ => Vec::new(),
+    let attributes = match &options.event {
+        Some(event) => accounts::attributes(&mut mapping, &account_id, event).await?,
+        None => None,
     };
+    let is_mapped = options.event.is_none() || attributes.is_some();
     let format = match options.format {
         Format::Csv => ExportFormat::Csv,
         Format::Jsonl => ExportFormat::JsonLines,
@@ -36,7 +37,7 @@ pub async fn run(options: &ExportActivitiesOptions) -> Result<(), Failure> {
     let request = ExportActivitiesRequest {
         account_id,
         format: format.into(),
-        columns: columns(&options.columns, attributes),
+        columns: columns(&options.columns, attributes.unwrap_or_default()),
         event_name: options.event.clone().unwrap_or_default(),
         from_time: options.from,
         to_time: options.to,
@@ -73,6 +74,10 @@ pub async fn run(options: &ExportActivitiesOptions) -> Result<(), Failure> {
         grouped(bytes),
         meter.rate(activities),
     );
+    if activities == 0 && !is_mapped {
+        let event = options.event.as_deref().unwrap_or_default();
+        eprintln!("no source maps an activity {event:?}; names count letter by letter");
+    }
     Ok(())
 }
 

@@ -12,6 +12,50 @@ const TITLE: &str = "The edge";
 /// A list of more values is not shown: it has a page of its own.
 const SHOWN: usize = 8;
 
+/// How an operation wants to be shown a key.
+#[derive(Clone, Copy)]
+enum Key {
+    None,
+    Bearer,
+    /// As SDKs show it.
+    Write,
+}
+
+impl Key {
+    fn of(operation: &Value) -> Self {
+        let asked = operation["security"].as_array().into_iter().flatten();
+        let schemes: Vec<&String> = asked
+            .filter_map(Value::as_object)
+            .flat_map(|scheme| scheme.keys())
+            .collect();
+        match schemes.as_slice() {
+            [] => Self::None,
+            [one] if *one == "writeKey" => Self::Write,
+            _ => Self::Bearer,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::None => "Asks for no key.",
+            Self::Bearer => "Needs an API key: `Authorization: Bearer KEY`.",
+            Self::Write => {
+                "Needs a write key: the user of `Authorization: Basic …` with an empty password, \
+                 or `writeKey` in the body; `Authorization: Bearer KEY` is taken as well."
+            }
+        }
+    }
+
+    /// Of curl.
+    fn option(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Bearer => "-H \"authorization: Bearer $KEY\"",
+            Self::Write => "-u \"$KEY:\"",
+        }
+    }
+}
+
 /// `GET /v1/me`, and what the document says of it.
 fn operations(document: &Value) -> Vec<(String, &Value)> {
     let paths = document["paths"].as_object().unwrap();
@@ -73,18 +117,13 @@ fn write_operation(document: &Value, title: &str, operation: &Value, page: &mut 
     let about = [&operation["summary"], &operation["description"]].map(text);
     let about = format!("{}. {}", about[0], about[1]);
     writeln!(page, "{}", about.trim_end()).unwrap();
-    let asked = operation["security"].as_array();
-    let key = if asked.is_some_and(|schemes| !schemes.is_empty()) {
-        "Needs an API key: `Authorization: Bearer KEY`."
-    } else {
-        "Asks for no key."
-    };
-    writeln!(page, "\n{key}").unwrap();
+    let key = Key::of(operation);
+    writeln!(page, "\n{}", key.words()).unwrap();
     if let Some(body) = operation.get("requestBody") {
         let content = &body["content"]["application/json"];
         let kind = kind(&content["schema"]);
         writeln!(page, "\n**Body** {kind}. {}", text(&body["description"])).unwrap();
-        write_example(title, content, page);
+        write_example(title, key, content, page);
     }
     page.push_str("\n| answer | | body |\n|---|---|---|\n");
     for (status, response) in sorted(&operation["responses"]) {
@@ -111,7 +150,7 @@ fn write_operation(document: &Value, title: &str, operation: &Value, page: &mut 
 }
 
 /// The first of its examples, sent.
-fn write_example(title: &str, content: &Value, page: &mut String) {
+fn write_example(title: &str, key: Key, content: &Value, page: &mut String) {
     let examples = sorted(&content["examples"]);
     let named = examples.iter().find(|(name, _)| !name.contains("atch"));
     let example = named.map_or(&content["example"], |(_, example)| &example["value"]);
@@ -119,9 +158,10 @@ fn write_example(title: &str, content: &Value, page: &mut String) {
     writeln!(
         page,
         "\n```sh\n\
-         curl -X {method} -H \"authorization: Bearer $KEY\" -H 'content-type: application/json' \\\n  \
+         curl -X {method} {} -H 'content-type: application/json' \\\n  \
          -d '{example}' \\\n  http://127.0.0.1:8080{path}\n\
-         ```"
+         ```",
+        key.option()
     )
     .unwrap();
 }

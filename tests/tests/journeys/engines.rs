@@ -80,7 +80,7 @@ fn a_stack_runs_on_engines_of_others_and_leaves_them_as_they_are() {
         assert!(said.contains("/theirs is ready"), "{said}");
         let file = StackFile::read(data.path()).unwrap().unwrap();
         assert_eq!(file.postgres, postgres);
-        for words in [&["status"][..], &["restart"], &["doctor"]] {
+        for words in [&["status"][..], &["restart"], &["health"], &["doctor"]] {
             said += &door.well(words).await;
         }
         assert!(said.contains("0 faults"), "{said}");

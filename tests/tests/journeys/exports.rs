@@ -244,6 +244,11 @@ fn what_people_did_is_a_file() {
         let cells = r#","""0"", pro",12.5,"[{""a"":[2.0],""b"":1}]""#;
         assert!(file.contains(cells), "{file}");
 
+        let none = run(weir, &[&words[..], &["--event", "bought"]].concat()).await;
+        let hint = "no source maps an activity \"bought\"";
+        assert!(none.status.success(), "{}", said(&none));
+        assert!(said(&none).contains(hint), "{}", said(&none));
+
         let words = [
             "export",
             "activities",

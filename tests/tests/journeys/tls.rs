@@ -96,6 +96,10 @@ async fn the_front_door_finds_its_way(running: &Weir) {
     let (code, said) = weir(&["status", "--data", folder], &[]).await;
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("https://127.0.0.1:"), "{said}");
+    for service in ["mapping", "edge", "console"] {
+        let (code, said) = weir(&["health", service, "--data", folder], &[]).await;
+        assert!(code == 0 && said.starts_with(service), "{said}");
+    }
     let (code, said) = weir(&["call", "quota/GetUsage", "{}", "--data", folder], &[]).await;
     assert!(code == 2 && said.contains("account_id"), "{said}");
     let (code, said) = weir(&["token", "list", "--data", folder], &[]).await;

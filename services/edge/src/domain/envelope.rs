@@ -34,6 +34,16 @@ pub enum Form {
     Classic,
 }
 
+impl Form {
+    /// What its clients call a person's two ids.
+    fn id_names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Actions => ("user_id", "anonymous_id"),
+            Self::Classic => ("userId", "anonymousId"),
+        }
+    }
+}
+
 /// What an event is, by the endpoint it came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

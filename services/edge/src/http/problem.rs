@@ -140,6 +140,8 @@ impl Problem {
             .with(header::WWW_AUTHENTICATE, "Bearer")
     }
 
+    /// Bearer is named to classic sources too, which take it as well: named Basic, a browser asks
+    /// whoever reads the page for a password.
     fn unauthorized(phrase: &'static str, detail: &'static str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, Reason::KeyUnknown, phrase, detail)
             .with(header::WWW_AUTHENTICATE, "Bearer")

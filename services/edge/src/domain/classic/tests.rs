@@ -107,6 +107,20 @@ fn the_documentations_samples_are_read_by_batch_and_one_by_one() {
     assert_eq!(&text[one.properties.clone().unwrap()], properties);
 }
 
+#[test]
+fn what_nobody_is_named_by_has_the_names_that_sdks_send() {
+    for sent in [
+        r#"{"type":"identify"}"#,
+        r#"{"type":"identify","userId":null}"#,
+        r#"{"type":"track","event":"a","userId":" ","anonymousId":""}"#,
+    ] {
+        let refusal = refusal(&batch(&[sent]));
+        let told = (refusal.code, refusal.path, &*refusal.reason);
+        let reason = "neither userId nor anonymousId names anyone; send at least one";
+        assert_eq!(told, (Reason::NoIdentifier, "userId", reason), "{sent}");
+    }
+}
+
 /// Semantics 8.0.
 #[test]
 fn what_an_sdk_says_of_a_try_makes_no_other_event() {

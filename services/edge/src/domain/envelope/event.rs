@@ -13,8 +13,7 @@ use weir_values::{BlockedRule, has_invisible_inside, is_blank, trimmed_invisible
 
 use super::members::{Members, Slot};
 use super::{
-    Envelope, Form, Kind, MembershipUpdate, MembershipUpdateMode, Nobody, Reader, Reading, Refusal,
-    SHOWN,
+    Envelope, Form, Kind, MembershipUpdate, MembershipUpdateMode, Reader, Reading, Refusal, SHOWN,
 };
 use crate::domain::text::{cut, longer_than, scalar};
 use crate::domain::time;
@@ -104,7 +103,7 @@ impl<'a> Event<'a> {
         if reader.form == Form::Classic {
             self.check_classic(reader.kind)?;
         }
-        let (user_id, anonymous_id, ignored) = self.identifiers(reader.nobody)?;
+        let (user_id, anonymous_id, ignored) = self.identifiers(reader)?;
         let event_name = if reader.kind == Kind::Track {
             self.event_name()?
         } else {
@@ -160,9 +159,9 @@ impl<'a> Event<'a> {
     /// The two ids, one of which is there, and why the anonymous one was ignored.
     fn identifiers(
         &self,
-        nobody: &Nobody,
+        reader: &Reader<'_>,
     ) -> Result<(ByteString, ByteString, Option<Refusal>), Refusal> {
-        let members = &self.members;
+        let (members, nobody) = (&self.members, reader.nobody);
         let user = self.spelled(
             ("user_id", &members.user_id),
             ("userId", &members.camel_user_id),
@@ -189,13 +188,17 @@ impl<'a> Event<'a> {
         };
         match (&user_id, &anonymous_id, unusable) {
             (None, None, Some(why)) => {
-                let reason = format!("{why}, and there is no user_id");
+                let reason = format!("{why}, and there is no {}", reader.form.id_names().0);
                 let Field { path, slot } = anonymous;
                 return Err(self.refusal(Reason::NoIdentifier, path, reason, &slot));
             }
             (None, None, None) => {
-                let reason = "neither user_id nor anonymous_id names anyone; send at least one";
-                return Err(self.refusal(Reason::NoIdentifier, user.path, reason, &user.slot));
+                let (of_user, of_visitor) = reader.form.id_names();
+                let reason =
+                    format!("neither {of_user} nor {of_visitor} names anyone; send at least one");
+                // What is not there has the name under which it is to be sent.
+                let path = user.slot.as_ref().map_or(of_user, |_| user.path);
+                return Err(self.refusal(Reason::NoIdentifier, path, reason, &user.slot));
             }
             _ => {}
         }

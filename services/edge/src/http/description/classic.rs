@@ -26,11 +26,11 @@ const EVENT: &str = "ClassicEvent";
 
 const OF_CALLS: [Refusal; 8] = [
     refusals::CLASSIC_BAD_REQUEST,
-    refusals::UNAUTHORIZED,
+    refusals::CLASSIC_UNAUTHORIZED,
     refusals::CLASSIC_FORBIDDEN,
     refusals::METHOD_NOT_ALLOWED,
     refusals::REQUEST_TIMEOUT,
-    refusals::UNSUPPORTED_MEDIA_TYPE,
+    refusals::CLASSIC_UNSUPPORTED_ENCODING,
     refusals::INTERNAL,
     refusals::CLASSIC_UNAVAILABLE,
 ];

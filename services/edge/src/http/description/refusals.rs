@@ -115,6 +115,17 @@ pub const CLASSIC_BAD_REQUEST: Refusal = Refusal {
     about: "The body is not what the path takes, or too large: SDKs take a 400 for final.",
     headers: &[],
 };
+pub const CLASSIC_UNAUTHORIZED: Refusal = Refusal {
+    name: "ClassicUnauthorized",
+    status: 401,
+    codes: &[Reason::KeyUnknown, Reason::KeyExpired],
+    about: "No write key, or one that is not good. A key that is revoked stops within a minute, \
+            one that is new works within three seconds.",
+    headers: &[(
+        "WWW-Authenticate",
+        "`Bearer`, which is taken too: for Basic, a browser would ask its reader for a password.",
+    )],
+};
 pub const CLASSIC_FORBIDDEN: Refusal = Refusal {
     name: "ClassicForbidden",
     status: 403,
@@ -129,6 +140,13 @@ pub const CLASSIC_NOT_FOUND: Refusal = Refusal {
     codes: &[Reason::KeyUnknown],
     about: "There is no source with this write key.",
     headers: &[],
+};
+pub const CLASSIC_UNSUPPORTED_ENCODING: Refusal = Refusal {
+    name: "ClassicUnsupportedEncoding",
+    status: 415,
+    codes: &[Reason::MediaTypeUnsupported],
+    about: "The body is neither plain nor gzip; its content type may be any.",
+    headers: &[("Accept-Encoding", "What is taken.")],
 };
 pub const TOO_MANY_REQUESTS: Refusal = Refusal {
     name: "TooManyRequests",
@@ -156,11 +174,13 @@ pub const CLASSIC_UNAVAILABLE: Refusal = Refusal {
     headers: &[("Retry-After", "How many seconds to wait.")],
 };
 
-const ALL: [Refusal; 16] = [
+const ALL: [Refusal; 18] = [
     FORBIDDEN,
     CLASSIC_BAD_REQUEST,
+    CLASSIC_UNAUTHORIZED,
     CLASSIC_FORBIDDEN,
     CLASSIC_NOT_FOUND,
+    CLASSIC_UNSUPPORTED_ENCODING,
     TOO_MANY_REQUESTS,
     CLASSIC_UNAVAILABLE,
     BAD_REQUEST,

@@ -41,7 +41,11 @@ impl Problem {
         let phrase = "The limit of this day is reached; send the request again later";
         let status = StatusCode::TOO_MANY_REQUESTS;
         let seconds = seconds_left.unwrap_or(LONGEST_WAIT).clamp(1, LONGEST_WAIT);
-        let mut problem = Self::new(status, code, phrase, code.meaning());
+        let detail = match seconds_left {
+            Some(left) => format!("{} This window ends in {left} seconds.", code.meaning()),
+            None => code.meaning().to_owned(),
+        };
+        let mut problem = Self::new(status, code, phrase, detail);
         problem.header = Some((header::RETRY_AFTER, seconds.into()));
         problem
     }
