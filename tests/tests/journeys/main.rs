@@ -12,6 +12,7 @@ mod clients;
 mod collector;
 mod configuration;
 mod console;
+mod console_contacts;
 mod console_map;
 mod corrections;
 mod counts;

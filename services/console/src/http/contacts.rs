@@ -1,11 +1,13 @@
 //! Contacts: finding them, and all that is known of one.
 
 use askama::Template;
+use uuid::Uuid;
 
 use super::failure::{Page, Part};
 use super::frame::Frame;
 use super::visit::{Post, Visit};
 use super::{html, respond};
+use crate::domain::meant::one_of;
 use crate::domain::model::{
     Activity, Audience, Contact, ContactValue, Field, Found, Membership, Merge, Page as List,
     Source,
@@ -149,4 +151,22 @@ pub async fn one(visit: Visit) -> Page {
         memberships: memberships.into(),
         merges: merges.into(),
     }))
+}
+
+const NOT_YET: &str = "The account is made searchable for the first time: ask again in half a \
+                       minute.";
+
+/// The contact that somebody means by its id, or by another identifier; a sentence where it is
+/// nobody's, or that of several.
+pub(super) async fn meant(visit: &Visit, who: &str) -> Result<String, String> {
+    if Uuid::try_parse(who).is_ok() {
+        return Ok(who.to_owned());
+    }
+    match visit.calls.search(visit.account(), who, "").await {
+        Ok((page, partial)) => one_of(who, &page.items).map_err(|says| match partial {
+            true => format!("{says} {NOT_YET}"),
+            false => says,
+        }),
+        Err(trouble) => Err(trouble.says()),
+    }
 }

@@ -3,7 +3,7 @@
 use ::http::StatusCode;
 use askama::Template;
 
-use super::contacts::SECTION;
+use super::contacts::{SECTION, meant};
 use super::failure::{Page, Part};
 use super::frame::Frame;
 use super::visit::{Post, Visit};
@@ -16,7 +16,8 @@ use crate::domain::model::{Contact, Deletion, Field, Merge, MergePreview};
 struct MergePage {
     frame: Frame,
     contact: Contact,
-    other_id: String,
+    /// As it was asked for: by id, or by another identifier.
+    who: String,
     other: Option<Contact>,
     preview: Option<MergePreview>,
     fields: Vec<Field>,
@@ -40,21 +41,22 @@ pub async fn merge_form(visit: Visit) -> Page {
     show_merge(&visit, &other, String::new(), wish).await
 }
 
-async fn show_merge(visit: &Visit, other_id: &str, fault: String, wish: String) -> Page {
+async fn show_merge(visit: &Visit, who: &str, fault: String, wish: String) -> Page {
     let account = visit.account();
     let answer = visit.calls.contact(account, visit.param("contact")).await;
     let contact = visit.need(SECTION, answer).await?;
     let (frame, fields) = tokio::join!(visit.frame("Merge", SECTION), visit.calls.fields(account));
     let (mut other, mut preview, mut fault) = (None, None, fault);
-    if !other_id.is_empty() {
-        let found = tokio::join!(
-            visit.calls.contact(account, other_id),
-            visit.calls.preview_merge(account, &contact.id, other_id)
-        );
+    if !who.is_empty() {
+        let found = match meant(visit, who).await {
+            Ok(other) if other == contact.id => Err("That is this very contact.".to_owned()),
+            Ok(other) => would_be(visit, &contact.id, &other).await,
+            Err(nobody) => Err(nobody),
+        };
         match found {
-            (Ok(found), Ok(would)) => (other, preview) = (Some(found), Some(would)),
-            (Err(trouble), _) | (_, Err(trouble)) if fault.is_empty() => fault = trouble.says(),
-            _ => {}
+            Ok((found, would)) => (other, preview) = (Some(found), Some(would)),
+            Err(says) if fault.is_empty() => fault = says,
+            Err(_) => {}
         }
     }
     let base = frame.base();
@@ -68,7 +70,7 @@ async fn show_merge(visit: &Visit, other_id: &str, fault: String, wish: String) 
             .under("Contacts", &format!("{base}/contacts"))
             .under("Contact", &above),
         contact,
-        other_id: other_id.to_owned(),
+        who: who.to_owned(),
         other,
         preview,
         fields: fields.unwrap_or_default(),
@@ -76,6 +78,21 @@ async fn show_merge(visit: &Visit, other_id: &str, fault: String, wish: String) 
         wish,
     };
     Ok(respond::with_status(status, &page))
+}
+
+/// The other one, and what merging both comes to.
+async fn would_be(
+    visit: &Visit,
+    contact: &str,
+    other: &str,
+) -> Result<(Contact, MergePreview), String> {
+    let account = visit.account();
+    let (found, would) = tokio::join!(
+        visit.calls.contact(account, other),
+        visit.calls.preview_merge(account, contact, other)
+    );
+    let found = found.map_err(|trouble| trouble.says())?;
+    Ok((found, would.map_err(|trouble| trouble.says())?))
 }
 
 /// The word that is typed where there is no name to type.
@@ -87,6 +104,10 @@ pub async fn merge(post: Post) -> Page {
     let (account, contact) = (visit.account(), visit.param("contact"));
     let other = form.get("with");
     let wish = form.get("wish");
+    // What it comes to, of whom is personal as well: no address says it.
+    if form.get("do") == "ask" {
+        return show_merge(&visit, other, String::new(), wish.to_owned()).await;
+    }
     if form.get("typed").to_lowercase() != MERGE_WORD {
         let says = "Nothing was merged: type the word merge to confirm it.".to_owned();
         return show_merge(&visit, other, says, wish.to_owned()).await;

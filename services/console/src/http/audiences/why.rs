@@ -1,11 +1,9 @@
 //! Why a contact is in an audience, or is not: what happened, and by which event (semantics 5.6).
 
-use uuid::Uuid;
-
+use super::super::contacts;
 use super::super::failure::Part;
 use super::super::visit::Visit;
 use crate::domain::Trouble;
-use crate::domain::meant::one_of;
 use crate::domain::model::{Membership, MembershipTurn};
 
 /// What was asked, and what is told of it.
@@ -34,17 +32,9 @@ pub(super) async fn ask(visit: &Visit, audience: &str, who: &str) -> Asked {
     if who.is_empty() {
         return asked;
     }
-    let contact = match Uuid::try_parse(who) {
-        Ok(_) => Ok(Ok(who.to_owned())),
-        Err(_) => {
-            let found = visit.calls.search(visit.account(), who, "").await;
-            found.map(|(page, _)| one_of(who, &page.items))
-        }
-    };
-    match contact {
-        Ok(Ok(contact)) => asked.why = Some(told(visit, audience, contact).await.into()),
-        Ok(Err(nobody)) => asked.nobody = nobody,
-        Err(trouble) => asked.nobody = trouble.says(),
+    match contacts::meant(visit, who).await {
+        Ok(contact) => asked.why = Some(told(visit, audience, contact).await.into()),
+        Err(nobody) => asked.nobody = nobody,
     }
     asked
 }
