@@ -100,6 +100,11 @@ fn with_words(answer: Response) -> Response {
             "This is more than a form may hold",
             "Nothing was done: a form takes 2 MB. Go back, and send less at once.",
         ),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => (
+            "This is no form of this console",
+            "Nothing was done: its pages send application/x-www-form-urlencoded. Programs call \
+             the gRPC APIs.",
+        ),
         _ => return answer,
     };
     let status = answer.status();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ::http::header::CONTENT_TYPE;
 use ::http::request::Parts;
 use ::http::{HeaderMap, StatusCode};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
@@ -15,6 +16,8 @@ use crate::domain::{Form, Time};
 
 /// A form of 200 fields with all of their options is a tenth of this.
 const MAX_FORM: usize = 2 * 1024 * 1024;
+
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Who asks, for what.
 pub struct Visit {
@@ -86,6 +89,15 @@ impl Visit {
     }
 }
 
+/// Whether a body is sent as our pages send theirs, or without saying how.
+fn is_form(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(CONTENT_TYPE) else {
+        return true;
+    };
+    let kind = kind.to_str().unwrap_or_default().split(';').next();
+    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case(FORM))
+}
+
 /// What a form or an address says.
 pub fn pairs(text: &[u8]) -> Form {
     Form::of(form_urlencoded::parse(text).into_owned().collect())
@@ -124,6 +136,9 @@ impl FromRequest<Arc<App>> for Post {
         let theme = theme(&parts.headers);
         if !guard::is_from_here(&parts.headers, app.sign_in.url()) {
             return Err(respond::refused(theme));
+        }
+        if !is_form(&parts.headers) {
+            return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response());
         }
         let body = Limited::new(body, MAX_FORM).collect().await;
         let Ok(body) = body.map(http_body_util::Collected::to_bytes) else {

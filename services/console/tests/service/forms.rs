@@ -89,6 +89,18 @@ async fn a_number_or_choice_that_is_none_is_refused_and_nothing_is_saved() {
 }
 
 #[tokio::test]
+async fn a_test_goes_to_what_is_saved_and_to_nothing_else() {
+    let console = Console::start().await;
+    let cookie = console.administrator().await;
+    let typed = "do=test&wish=w&address=new%40example.org";
+    let answer = send(&console, &cookie, "settings", typed).await;
+    assert_eq!(answer.status, 422);
+    assert!(answer.text.contains("Save first"), "{}", answer.text);
+    assert!(answer.text.contains("value=\"new@example.org\""));
+    assert_eq!(changes(&console), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn an_end_that_is_no_day_makes_no_token_and_breaks_nothing() {
     let console = Console::start().await;
     let cookie = console.administrator().await;

@@ -243,6 +243,17 @@ async fn what_no_page_takes_is_said_in_words() {
     let answer = console.post(&path, &cookie, &[("name", &large)]).await;
     assert_eq!(answer.status, 413);
     assert!(answer.text.contains("a form takes 2 MB"), "{}", answer.text);
+    let origin = format!("http://{}", console.address);
+    for kind in ["application/json", "multipart/form-data; boundary=x"] {
+        let headers = [
+            ("cookie", &*cookie),
+            ("origin", &origin),
+            ("content-type", kind),
+        ];
+        let answer = console.send("POST", &path, &headers, "{}").await;
+        assert_eq!(answer.status, 415, "{kind}");
+        assert!(answer.text.contains("no form of this console"), "{kind}");
+    }
 }
 
 #[tokio::test]

@@ -143,7 +143,19 @@ async fn save(visit: &Visit, account: &Account, form: &Form) -> Result<(), Troub
     visit.calls.put_account(account, part, wish).await
 }
 
+/// To where it goes that is saved.
 async fn test(visit: &Visit, stands: Account, form: Form) -> Page {
+    let others = [
+        ("address", &stands.notification_address),
+        ("webhook", &stands.webhook_url),
+    ];
+    if others
+        .iter()
+        .any(|(name, saved)| form.has(name) && form.get(name) != *saved)
+    {
+        let fault = "Nothing was sent: a test goes to what is saved. Save first, then test.";
+        return refuse(visit, stands, form, fault.to_owned()).await;
+    }
     let sent = visit
         .calls
         .send_test_mail(visit.account(), form.get("wish"));
