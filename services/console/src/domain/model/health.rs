@@ -67,8 +67,8 @@ impl Process {
     pub fn told(&self) -> Vec<(String, bool)> {
         let (jobs, others): (Vec<_>, Vec<_>) =
             self.gauges.iter().partition(|gauge| gauge.name == JOBS);
-        let mut told: Vec<_> = others.into_iter().map(Gauge::told).collect();
-        for (does, here) in [("does", true), ("leaves to others", false)] {
+        let mut told: Vec<_> = others.into_iter().filter_map(Gauge::told).collect();
+        for (does, here) in [("jobs here", true), ("jobs of other replicas", false)] {
             let jobs = jobs.iter().filter(|job| (job.value > 0.0) == here);
             let jobs: Vec<_> = jobs.map(|job| job.job()).collect();
             if !jobs.is_empty() {
@@ -85,14 +85,24 @@ impl Gauge {
         label.split_once('=').map_or(label, |(_, job)| job)
     }
 
-    /// What it says, in words, and whether somebody should look.
-    fn told(&self) -> (String, bool) {
+    /// What it says, in words, and whether somebody should look; none where it says that nothing
+    /// is unusual.
+    fn told(&self) -> Option<(String, bool)> {
         let labels = match self.labels.is_empty() {
             true => String::new(),
             false => format!(" ({})", self.labels.join(", ")),
         };
         let value = self.value;
-        match self.name.as_str() {
+        let told = match self.name.as_str() {
+            "quota_misses_redis" | "quota_accounts_by_ledgers" if value == 0.0 => return None,
+            "quota_misses_redis" => (
+                "misses Redis: PostgreSQL's ledgers grant units".to_owned(),
+                true,
+            ),
+            "quota_accounts_by_ledgers" => (
+                format!("accounts whose units the ledgers grant: {value:.0}"),
+                true,
+            ),
             "contact_outbox_lag_seconds" => (
                 format!("links and merges wait {}", seconds(value)),
                 value > 60.0,
@@ -112,7 +122,8 @@ impl Gauge {
                 };
                 (format!("{name}{labels}: {}", plain(value)), false)
             }
-        }
+        };
+        Some(told)
     }
 }
 
@@ -145,7 +156,7 @@ pub struct Edge {
 mod tests {
     use super::*;
 
-    fn told(name: &str, labels: &[&str], value: f64) -> (String, bool) {
+    fn told(name: &str, labels: &[&str], value: f64) -> Option<(String, bool)> {
         let gauge = Gauge {
             name: name.to_owned(),
             help: "Events that wait for their turn.".to_owned(),
@@ -157,10 +168,13 @@ mod tests {
 
     #[test]
     fn measurements_are_told_in_words() {
-        let fine = |words: &str| (words.to_owned(), false);
+        let fine = |words: &str| Some((words.to_owned(), false));
         let lag = "contact_outbox_lag_seconds";
         assert_eq!(told(lag, &[], 0.0), fine("links and merges wait 0 s"));
-        assert!(told(lag, &[], 300.0).1, "somebody should look");
+        assert!(told(lag, &[], 300.0).unwrap().1, "somebody should look");
+        assert_eq!(told("quota_misses_redis", &[], 0.0), None);
+        let (words, look) = told("quota_misses_redis", &[], 1.0).unwrap();
+        assert!(look && words.starts_with("misses Redis"), "{words}");
         let other = told("edge_queue_events", &["a=b"], 12.0);
         assert_eq!(other, fine("Events that wait for their turn (a=b): 12"));
     }
@@ -182,6 +196,9 @@ mod tests {
             ..Process::default()
         };
         let told: Vec<_> = process.told().into_iter().map(|(words, _)| words).collect();
-        assert_eq!(told, ["does: purge, outbox", "leaves to others: sweep"]);
+        assert_eq!(
+            told,
+            ["jobs here: purge, outbox", "jobs of other replicas: sweep"]
+        );
     }
 }
