@@ -28,7 +28,7 @@ pub use error::{
 pub use faults::Faults;
 pub use page::{MAX_PAGE_BYTES, Page, page_limit, page_size, page_start};
 pub use server::{CorsOrigins, NotAnOrigin, Server, while_beginning};
-pub use trace::REQUEST_ID;
+pub use trace::{REQUEST_ID, tell_trace};
 pub use unary::{PrefixedMessage, Unary, call};
 
 /// The largest message in either direction: a batch is at most 16 MiB of JSON (the edge's

@@ -1,6 +1,7 @@
 //! The trace context in gRPC metadata, and the id of the request of a person.
 
 use opentelemetry::propagation::{Extractor, Injector};
+use opentelemetry::trace::TraceContextExt;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 /// Writes the present span's context, where there is one that is traced.
@@ -24,6 +25,16 @@ pub(crate) fn request_id(headers: &http::HeaderMap) -> Option<&str> {
     (id.len() <= MAX_REQUEST_ID && !id.is_empty() && id.bytes().all(is_one)).then_some(id)
 }
 
+/// Writes the id of its trace into a span that has the field `trace_id`, for all lines that are
+/// logged within; nothing where nobody collects traces.
+pub fn tell_trace(span: &tracing::Span) {
+    let context = span.context();
+    let of_trace = context.span().span_context().clone();
+    if of_trace.is_valid() {
+        span.record("trace_id", tracing::field::display(of_trace.trace_id()));
+    }
+}
+
 /// Makes `span` a child of the caller's.
 pub(crate) fn adopt(span: &tracing::Span, headers: &http::HeaderMap) {
     let parent = opentelemetry::global::get_text_map_propagator(|propagator| {
@@ -31,6 +42,7 @@ pub(crate) fn adopt(span: &tracing::Span, headers: &http::HeaderMap) {
     });
     // Fails only where the span is not recorded at all.
     let _ = span.set_parent(parent);
+    tell_trace(span);
 }
 
 struct Carrier<'a>(&'a mut http::HeaderMap);

@@ -16,6 +16,7 @@ use crate::collector::collect;
 /// A span: who made it, what it is called, and what it lies in.
 #[derive(Debug, Clone)]
 struct Seen {
+    trace: Vec<u8>,
     service: String,
     name: String,
     id: Vec<u8>,
@@ -38,7 +39,8 @@ impl Collector {
         };
         let mut traces = self.0.lock().unwrap();
         for span in all.scope_spans.into_iter().flat_map(|scope| scope.spans) {
-            traces.entry(span.trace_id).or_default().push(Seen {
+            traces.entry(span.trace_id.clone()).or_default().push(Seen {
+                trace: span.trace_id,
                 service: service.clone(),
                 name: span.name,
                 id: span.span_id,
@@ -83,7 +85,11 @@ fn a_batch_is_one_trace_through_every_process_into_its_stores() {
     let collector = Collector::default();
     let taking = collector.clone();
     let endpoint = collect(move |spans| taking.take(spans));
-    let options = StackOptions::temporary().env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint);
+    let options = StackOptions {
+        log: Some("info,weir_rpc=debug".to_owned()),
+        ..StackOptions::temporary()
+    };
+    let options = options.env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint);
     journey_alone_with(options, async |weir| {
         let account = Account::create(weir, Plan::default()).await;
         let vip = account.audience("VIP").await;
@@ -115,6 +121,10 @@ fn a_batch_is_one_trace_through_every_process_into_its_stores() {
             let spans = eventually("a trace has all of its hops", async || collector.of(wanted));
             let spans = spans.await;
             assert_eq!(roots(&spans)[0].service, "weir-edge");
+            let trace: String = spans[0].trace.iter().map(|b| format!("{b:02x}")).collect();
+            let log = weir.stack.folder().join("log/mapping.log");
+            let log = std::fs::read_to_string(log).unwrap();
+            assert!(log.contains(&trace), "lines of a trace name it");
         }
 
         // Of those that waited, each begins where another one ends, and lies in its own request.

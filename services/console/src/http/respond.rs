@@ -138,7 +138,9 @@ pub async fn around(request: Request, next: Next) -> Response {
         .get(header::ACCEPT_ENCODING)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.contains("gzip"));
-    let span = tracing::info_span!("page", method, request_id = %id);
+    let trace_id = tracing::field::Empty;
+    let span = tracing::info_span!("page", method, request_id = %id, trace_id);
+    weir_rpc::tell_trace(&span);
     let answering = next.run(request).instrument(span);
     let mut answer = within_request(id.clone(), answering).await;
     if !answer.headers().contains_key(header::CONTENT_TYPE) {

@@ -184,7 +184,9 @@ impl App {
         let (requests, events) = (batch.entries.len(), batch.size.events);
         // Not in the batch whose end lets it begin: in that there would be one in another for ever.
         let before = batch.entries.first().and_then(|entry| entry.item.span());
-        let span = tracing::info_span!(parent: before, "batch", requests, events);
+        let trace_id = tracing::field::Empty;
+        let span = tracing::info_span!(parent: before, "batch", requests, events, trace_id);
+        weir_rpc::tell_trace(&span);
         let driving = async move {
             let slot = Slot {
                 app,

@@ -89,7 +89,8 @@ where
             return Box::pin(async move { Ok(with_reason(answered.await?)) });
         }
         let method = method(path);
-        let span = tracing::info_span!("rpc", method, request_id = tracing::field::Empty);
+        let nothing = tracing::field::Empty;
+        let span = tracing::info_span!("rpc", method, request_id = nothing, trace_id = nothing);
         if let Some(id) = trace::request_id(request.headers()) {
             span.record("request_id", id);
         }
