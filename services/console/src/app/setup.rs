@@ -29,7 +29,7 @@ impl App {
         wish: &str,
     ) -> Answer<NewSource> {
         let calls = self.calls(me);
-        let source = calls.put_source(account, wanted, wish).await?;
+        let source = calls.create_source(account, wanted, wish).await?;
         let key = self.sign_in.source_key(account, wish);
         calls.create_key(account, &source.id, &key).await?;
         Ok(NewSource { source, key })
