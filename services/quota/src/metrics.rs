@@ -19,7 +19,7 @@ const TURNS: &str = "quota_turns_total";
 const LEDGER_RESERVATIONS: &str = "quota_ledger_reservations_total";
 const MISSES_REDIS: &str = "quota_misses_redis";
 const FOLLOWED: &str = "quota_accounts_by_ledgers";
-/// By `job`; as for jobs that PostgreSQL's locks keep to one replica.
+/// By `of`; as for jobs that PostgreSQL's locks keep to one replica.
 const JOBS_HERE: &str = "background_jobs_here";
 
 /// Tells what each is, to whoever reads them.
@@ -30,6 +30,8 @@ pub fn describe() {
         LEASES_EXPIRED,
         "Reservations that the ledgers had to settle."
     );
+    // Whoever asks for an increase has to see it from 0 on.
+    counter!(LEASES_EXPIRED).increment(0);
     describe_counter!(
         LIMIT_ALERTS,
         "Limits that are nearly or wholly used, as mapping was told of them, by outcome."
@@ -112,7 +114,7 @@ pub fn sweep_failed(what: &'static str) {
 
 /// Whether this replica is the one that sweeps.
 pub fn sweeps_here(is_here: bool) {
-    gauge!(JOBS_HERE, "job" => "sweep").set(if is_here { 1.0 } else { 0.0 });
+    gauge!(JOBS_HERE, "of" => "sweep").set(if is_here { 1.0 } else { 0.0 });
 }
 
 /// There was nothing to settle.

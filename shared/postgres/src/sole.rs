@@ -64,7 +64,7 @@ const HOLD: &str = "/* every account */
 const FREE: &str = "/* every account */
     SELECT pg_advisory_unlock(hashtextextended(current_schema() || '.' || $1::text, 0))";
 
-/// By `job`.
+/// By `of`.
 const HERE: &str = "background_jobs_here";
 
 /// The jobs of one process.
@@ -180,7 +180,7 @@ impl Sole {
             tracing::info!(job = self.job, is_mine, "whose job it is has changed");
         }
         self.is_mine = is_mine;
-        metrics::gauge!(HERE, "job" => self.job).set(if is_mine { 1.0 } else { 0.0 });
+        metrics::gauge!(HERE, "of" => self.job).set(if is_mine { 1.0 } else { 0.0 });
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use crate::sources::{before_tests, root, rust_files};
+use crate::sources::{before_tests, root, rust_files, text};
 
 const HEAD: &str = "# Metrics
 
@@ -70,6 +70,26 @@ fn collect(file: &Path, text: &str, metrics: &mut Metrics) {
     }
 }
 
+/// Those that are read from the system when somebody asks: name, kind and help, one after the other.
+fn collect_measured(metrics: &mut Metrics) {
+    let file = text("shared/telemetry/src/process.rs");
+    let quoted: Vec<&str> = before_tests(&file).split('"').skip(1).step_by(2).collect();
+    for told in quoted.windows(3) {
+        let [name, kind, help] = told else { continue };
+        let kind = match *kind {
+            "counter" => "counter",
+            "gauge" => "gauge",
+            _ => continue,
+        };
+        let metric = Metric {
+            kind,
+            help: (*help).to_owned(),
+            labels: String::new(),
+        };
+        metrics.insert(("shared/telemetry".to_owned(), (*name).to_owned()), metric);
+    }
+}
+
 fn page(metrics: &Metrics) -> String {
     let mut page = HEAD.to_owned();
     let mut part = "";
@@ -101,6 +121,11 @@ fn the_catalogue_is_what_the_code_says() {
             collect(&file, before_tests(&text), &mut metrics);
         }
     }
+    collect_measured(&mut metrics);
+    let of_processes = metrics
+        .keys()
+        .filter(|(_, name)| name.starts_with("process_"));
+    assert_eq!(of_processes.count(), 7);
     assert!(metrics.len() > 80, "only {} metrics", metrics.len());
     let (file, page) = (root().join("docs/metrics.md"), page(&metrics));
     if std::env::var_os("WEIR_WRITE").is_some() {

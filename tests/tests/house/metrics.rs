@@ -20,6 +20,11 @@ fn every_metric_is_declared_once_and_explained() {
             continue;
         }
         let text = before_tests(&text);
+        // Of the process or of who scrapes it: theirs would take its place.
+        for taken in ["service", "job", "instance"] {
+            let label = format!("\"{taken}\" =>");
+            assert!(!text.contains(&label), "{path}: a label {taken}");
+        }
         for kind in ["counter", "gauge", "histogram"] {
             let used = format!("{kind}!(");
             for behind in text.split(&used[..]).skip(1) {

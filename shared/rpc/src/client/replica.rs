@@ -44,13 +44,14 @@ const STEADY: Duration = Duration::from_secs(10);
 /// An older version does not become a newer one in place.
 const OLDER_PAUSE: Duration = Duration::from_secs(30);
 
+/// By `of`, the service that was called, and `cause`.
 const LEFT_OUT: &str = "rpc_client_replicas_left_out_total";
 
 /// Tells what each is, to whoever reads them.
 pub(super) fn describe() {
     metrics::describe_counter!(
         LEFT_OUT,
-        "Replicas that were left out, by service and cause."
+        "Replicas that were left out, by whose they are and cause."
     );
 }
 
@@ -187,7 +188,7 @@ impl Replica {
             return;
         }
         let (service, cause) = (self.peer.service, cause.label());
-        metrics::counter!(LEFT_OUT, "service" => service, "cause" => cause).increment(1);
+        metrics::counter!(LEFT_OUT, "of" => service, "cause" => cause).increment(1);
         let (variable, address) = (self.peer.variable, &self.place.at);
         tracing::warn!(variable, address, cause, "a replica is left out");
     }
