@@ -11,6 +11,7 @@ const DELIVERIES: &str = "mapping.deliveries_total";
 const EVENTS: &str = "mapping.events_total";
 const IGNORED_VALUES: &str = "mapping.ignored_values_total";
 const KEPT_WRITES: &str = "mapping.kept_writes_total";
+/// By `reason`: `full`, `overflow`, `postgres`, `redis`, `uses`.
 const LOST_NOTES: &str = "mapping.lost_notes_total";
 const OUTGROWN_BATCHES: &str = "mapping.outgrown_batches_total";
 const PLACE_LOADS: &str = "mapping.place_loads_total";
@@ -22,6 +23,9 @@ const SNAPSHOT_LOADS: &str = "mapping.snapshot_loads_total";
 const PURGED: &str = "mapping.purged_rows_total";
 const PURGE_FAILURES: &str = "mapping.purge_failures_total";
 const UNREADABLE_ROWS: &str = "mapping.unreadable_rows_total";
+
+/// Why notes are lost.
+const LOST_FOR: [&str; 5] = ["full", "overflow", "postgres", "redis", "uses"];
 
 /// Tells what each is, to whoever reads them.
 pub fn describe() {
@@ -57,6 +61,10 @@ pub fn describe() {
         LOST_NOTES,
         "Batches whose samples and log lines were dropped, by reason."
     );
+    for reason in LOST_FOR {
+        // Whoever asks for an increase has to see it from 0 on.
+        lost_notes(reason).increment(0);
+    }
     describe_counter!(
         OUTGROWN_BATCHES,
         "Batches that came to more values than an answer holds."

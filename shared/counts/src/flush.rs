@@ -22,6 +22,9 @@ pub const ROUND: Duration = Duration::from_secs(30);
 
 /// Counts that could not be told, by `reason`.
 const LOST: &str = "counts.lost_total";
+/// Reasons.
+const FULL: &str = "full";
+const REFUSED: &str = "refused";
 
 /// What a process counts. Clones share it.
 #[derive(Clone)]
@@ -49,6 +52,10 @@ impl Counts {
             LOST,
             "Events and values that the hourly counts miss, by reason."
         );
+        for reason in [FULL, REFUSED] {
+            // Whoever asks for an increase has to see it from 0 on.
+            metrics::counter!(LOST, "reason" => reason).increment(0);
+        }
         let mapping = LogServiceClient::new(Peer::MAPPING.connect(mapping_url)?);
         Ok(Self {
             mapping,
@@ -64,7 +71,7 @@ impl Counts {
     /// Counts a batch of a source; waits for nobody.
     pub fn add(&self, account_id: &str, source_id: &str, fold: Fold<'_>) {
         let lost = self.pending().add(account_id, source_id, fold);
-        lose(lost, "full");
+        lose(lost, FULL);
     }
 
     /// Tells mapping each second, for ever. `beat` is called at least every [`ROUND`].
@@ -124,7 +131,7 @@ impl Counts {
                 // The same again would fail again.
                 Err(status) if status.code() == Code::InvalidArgument => {
                     tracing::error!("mapping does not take counts");
-                    lose(sum(part), "refused");
+                    lose(sum(part), REFUSED);
                 }
                 Err(status) => {
                     tracing::warn!(code = ?status.code(), "counts could not be told to mapping");

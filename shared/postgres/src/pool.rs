@@ -62,6 +62,8 @@ pub fn connect(url: &str, connections: usize, settings: &[&str]) -> Result<Pool,
         GIVEN_UP,
         "Connections to PostgreSQL that were closed: silent, broken, or left in the middle of something."
     );
+    // Whoever asks for an increase has to see it from 0 on.
+    metrics::counter!(GIVEN_UP).increment(0);
     let manager = Manager {
         watched: with_settings(&target, STATEMENT_TIMEOUT, settings),
         plain: target,

@@ -12,6 +12,8 @@ const RETRIES: &str = "work_retries_total";
 /// Tells what each is, to whoever reads them.
 pub(crate) fn describe() {
     metrics::describe_counter!(PANICS, "Work of calls that ended by a panic.");
+    // Whoever asks for an increase has to see it from 0 on.
+    metrics::counter!(PANICS).increment(0);
     metrics::describe_counter!(
         RETRIES,
         "Work that lost against another transaction and began anew."

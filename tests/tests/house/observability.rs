@@ -25,7 +25,7 @@ fn metrics() -> BTreeSet<String> {
 
 /// The names of metrics in an expression: words that are neither functions nor labels.
 fn named(expression: &str) -> BTreeSet<String> {
-    const WORDS: [&str; 3] = ["by", "or", "le"];
+    const WORDS: [&str; 5] = ["by", "le", "offset", "or", "unless"];
     let (mut names, mut label) = (BTreeSet::new(), 0);
     let mut rest = expression;
     while let Some(start) = rest.find(|c: char| c.is_ascii_alphabetic() || "{}([$".contains(c)) {
@@ -79,14 +79,18 @@ fn assert_known(whose: &str, expression: &str) {
     }
 }
 
-#[test]
-fn alerts_ask_for_what_there_is_and_are_explained() {
+fn rules() -> Vec<Value> {
     let rules: Value = serde_saphyr::from_str(&text("deploy/observability/alerts.yml")).unwrap();
-    let operations = text("docs/operations.md");
-    let incidents = text("docs/operations/incidents.md");
     let rules = rules["groups"][0]["rules"].as_array().unwrap();
     assert!(rules.len() > 8);
-    for rule in rules {
+    rules.clone()
+}
+
+#[test]
+fn alerts_ask_for_what_there_is_and_are_explained() {
+    let operations = text("docs/operations.md");
+    let incidents = text("docs/operations/incidents.md");
+    for rule in rules() {
         let name = rule["alert"].as_str().unwrap();
         assert_known(name, rule["expr"].as_str().unwrap());
         let page = format!("operations/incidents.md#{}", name.to_lowercase());
@@ -99,6 +103,65 @@ fn alerts_ask_for_what_there_is_and_are_explained() {
             incidents.contains(&format!("\n## {name}\n")),
             "docs/operations/incidents.md: {name}"
         );
+    }
+}
+
+#[test]
+fn every_alert_is_tried_where_it_fires_and_where_it_does_not() {
+    let path = "deploy/observability/alerts.test.yml";
+    let tests: Value = serde_saphyr::from_str(&text(path)).unwrap();
+    let tests = tests["tests"].as_array().unwrap().iter();
+    let cases: Vec<&Value> = tests
+        .flat_map(|one| one["alert_rule_test"].as_array().unwrap())
+        .collect();
+    for rule in rules() {
+        for fires in [true, false] {
+            let mut cases = cases.iter();
+            let is_tried = cases.any(|one| {
+                one["alertname"] == rule["alert"] && one["exp_alerts"].is_array() == fires
+            });
+            assert!(is_tried, "{path}: {} that fires: {fires}", rule["alert"]);
+        }
+    }
+}
+
+/// A target that is found by DNS, or as a pod, goes with its process: nothing of it is left to be 0.
+#[test]
+fn each_service_that_is_away_is_missed_by_its_name() {
+    let rules = rules();
+    let away = rules.iter().find(|rule| rule["alert"] == "WeirServiceAway");
+    let asked = away.unwrap()["expr"].as_str().unwrap();
+    for service in SERVICES {
+        let missed = format!("absent(process_start_time_seconds{{service=\"weir-{service}\"}})");
+        assert!(asked.contains(&missed), "nobody misses {service}");
+    }
+}
+
+/// Otherwise the first one is no increase: the series begins with it.
+#[test]
+fn what_an_alert_sees_increase_begins_at_0() {
+    let rules = rules();
+    let asked = rules.iter().filter_map(|rule| rule["expr"].as_str());
+    let counters: BTreeSet<&str> = asked
+        .flat_map(|expression| expression.split("increase(").skip(1))
+        .filter_map(|behind| behind.split('[').next())
+        .collect();
+    assert!(counters.len() > 5, "{counters:?}");
+    let files = ["services", "shared"].map(|folder| rust_files(&root().join(folder)));
+    let texts = files.concat();
+    let texts: Vec<String> = texts
+        .iter()
+        .map(|file| before_tests(&fs::read_to_string(file).unwrap()).to_owned())
+        .collect();
+    for counter in counters {
+        let begins = texts.iter().any(|text| {
+            let quoted = text.split('"').skip(1).step_by(2);
+            let declares = quoted
+                .into_iter()
+                .any(|name| name.replace('.', "_") == counter);
+            declares && text.contains(".increment(0)")
+        });
+        assert!(begins, "{counter} is not there before it is counted");
     }
 }
 
@@ -155,6 +218,7 @@ fn promtool_takes_the_rules() {
     for words in [
         ["check", "config", "prometheus.yml"],
         ["check", "rules", "alerts.yml"],
+        ["test", "rules", "alerts.test.yml"],
     ] {
         let checked = Command::new("promtool")
             .args(words)
@@ -164,7 +228,8 @@ fn promtool_takes_the_rules() {
             eprintln!("left out: there is no promtool");
             return;
         };
-        let said = String::from_utf8_lossy(&checked.stderr);
+        let said = [checked.stdout, checked.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
         assert!(checked.status.success(), "{said}");
     }
 }
