@@ -7,6 +7,7 @@ RUN apt-get update \
     && install --directory --owner redis --group redis /data
 VOLUME /data
 WORKDIR /data
-COPY redis-entrypoint /usr/local/bin/
-ENTRYPOINT ["sh", "/usr/local/bin/redis-entrypoint"]
+COPY redis-entrypoint /usr/local/bin/docker-entrypoint.sh
+RUN chmod 755 /usr/local/bin/docker-entrypoint.sh
+ENTRYPOINT ["docker-entrypoint.sh"]
 CMD ["redis-server"]

@@ -135,6 +135,49 @@ fn postgresql_is_set_as_everywhere_else() {
     assert!(source.contains("\"--locale=C\"") && source.contains("\"UTF8\""));
 }
 
+/// In bytes; Docker and Redis have the same letters for it.
+fn bytes(size: &str) -> u64 {
+    let end = size.find(|c: char| !c.is_ascii_digit()).unwrap();
+    let unit = match &size[end..] {
+        "m" | "mb" => 1 << 20,
+        "g" | "gb" => 1 << 30,
+        other => panic!("{other} of {size}"),
+    };
+    size[..end].parse::<u64>().unwrap() * unit
+}
+
+#[test]
+fn redis_refuses_to_write_before_its_container_is_killed() {
+    let redis = &compose()["services"]["redis"];
+    let command = words(&redis["command"]).concat();
+    assert!(
+        command.contains("--maxmemory-policy noeviction"),
+        "{command}"
+    );
+    assert!(command.contains("--maxmemory \"$$MAXMEMORY\""), "{command}");
+    let set = environment(redis);
+    let most = set.iter().find(|(name, _)| name == "MAXMEMORY").unwrap();
+    let limit = bytes(&usual(redis["mem_limit"].as_str().unwrap()));
+    assert!(bytes(&most.1) * 5 <= limit * 4, "{most:?} of {limit}");
+}
+
+#[test]
+fn no_secret_stands_in_a_command() {
+    for (name, one) in compose()["services"].as_object().unwrap() {
+        let said = format!(
+            "{} {} {}",
+            one["command"], one["entrypoint"], one["healthcheck"]
+        );
+        for behind in said.split("${").skip(1) {
+            let variable = behind.split(['}', ':']).next().unwrap();
+            let is_secret = ["PASSWORD", "TOKEN", "SECRET"]
+                .iter()
+                .any(|word| variable.contains(word));
+            assert!(!is_secret, "{name}: who lists processes sees {variable}");
+        }
+    }
+}
+
 #[test]
 fn every_secret_that_is_needed_is_written_by_init_compose() {
     let (files, script) = (text("docker-compose.yml"), text("weir"));
