@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use crate::sources::{Broken, before_tests, files_of, root, rust_files};
+use crate::sources::{Broken, SERVICES, before_tests, files_of, root, rust_files};
 
 /// `docs/semantics.md` is what Weir does. Each rule stands in the code that keeps it and in a
 /// test that would see it broken, by its number: whoever changes a rule finds both.
@@ -195,4 +195,34 @@ fn every_service_and_rpc_is_explained() {
     }
     broken.assert_none();
     assert!(calls > 35, "the rule looked at {calls} calls only");
+}
+
+/// Not only in `--help`. Of `X_FILE` it is enough that X is: all of them are read alike.
+#[test]
+fn every_variable_is_in_a_document() {
+    let mut documents = files_of(&root().join("docs"), "md");
+    documents.extend(SERVICES.map(|name| root().join(format!("services/{name}/README.md"))));
+    documents.push(root().join("README.md"));
+    let documents = documents
+        .iter()
+        .map(|file| fs::read_to_string(file).unwrap());
+    let documents: String = documents.collect();
+    let mut seen = 0;
+    for folder in ["cli", "services", "shared"] {
+        for file in rust_files(&root().join(folder)) {
+            let text = fs::read_to_string(&file).unwrap();
+            for behind in before_tests(&text).split("env = \"").skip(1) {
+                let name = behind.split('"').next().unwrap();
+                let told = name.strip_suffix("_FILE").unwrap_or(name);
+                assert!(
+                    documents.contains(&format!("`{told}"))
+                        || documents.contains(&format!("{told}=")),
+                    "{}: no document has {name}",
+                    file.display()
+                );
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 60, "the rule looked at {seen} variables only");
 }
