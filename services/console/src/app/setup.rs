@@ -2,6 +2,7 @@
 
 use super::{App, Me};
 use crate::clients::{Answer, Calls};
+use crate::domain::Trouble;
 use crate::domain::model::Source;
 
 /// What was made.
@@ -17,10 +18,11 @@ impl App {
         self.clients.of(&me.token)
     }
 
-    /// Makes a source with a key. The same wish again makes neither anew, and answers both.
+    /// Makes a source with a key. The same wish again makes neither anew, and answers both; another
+    /// one never changes a source that is there, which its name would mean to the service.
     ///
     /// # Errors
-    /// What the services refuse.
+    /// What the services refuse; the name is that of a source which this wish did not make.
     pub async fn make_source(
         &self,
         me: &Me,
@@ -29,8 +31,17 @@ impl App {
         wish: &str,
     ) -> Answer<NewSource> {
         let calls = self.calls(me);
-        let source = calls.put_source(account, wanted, wish).await?;
         let key = self.sign_in.source_key(account, wish);
+        let sources = calls.sources(account).await?;
+        if let Some(source) = sources.into_iter().find(|one| one.name == wanted.name) {
+            let keys = calls.keys(account, &source.id).await?;
+            let own = keys.iter().find(|one| one.is_of(&key));
+            return match own.filter(|own| own.revoked.is_none()) {
+                Some(_) => Ok(NewSource { source, key }),
+                None => Err(taken(&source)),
+            };
+        }
+        let source = calls.put_source(account, wanted, wish).await?;
         calls.create_key(account, &source.id, &key).await?;
         Ok(NewSource { source, key })
     }
@@ -52,10 +63,21 @@ impl App {
         calls.create_key(account, source, &key).await?;
         for old in before.iter().filter(|old| old.revoked.is_none()) {
             // Where it is the one that an earlier press of the same button made.
-            if !key.starts_with(old.hint.split('…').next().unwrap_or(&old.hint)) {
+            if !old.is_of(&key) {
                 calls.revoke_key(account, &old.id).await?;
             }
         }
         Ok(key)
+    }
+}
+
+fn taken(there: &Source) -> Trouble {
+    Trouble::Refused {
+        code: String::new(),
+        says: format!(
+            "There is a data source of this name already, of the kind {}. Nothing was changed: \
+             give the new one another name, or look at that one in the list.",
+            there.kind.name()
+        ),
     }
 }
