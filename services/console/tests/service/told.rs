@@ -199,6 +199,51 @@ async fn a_replay_that_is_done_is_not_said_to_be_stopped() {
 }
 
 #[tokio::test]
+async fn what_stands_already_is_not_said_to_be_brought_back_or_made() {
+    let console = Console::start().await;
+    let cookie = console.administrator().await;
+    let token = console.form_token(&cookie).await;
+    let restored = wire::RestoreMappingVersionResponse {
+        mapping_version: 3,
+        change: wire::ChangeKind::Unchanged.into(),
+    };
+    let method = "/weir.mapping.v1.ConfigurationService/RestoreMappingVersion";
+    console.stub.answer(method, &restored);
+    let form = [("form_token", &*token), ("restore", "1"), ("sure", "1")];
+    let answer = console
+        .post(&of_source("map/versions"), &cookie, &form)
+        .await;
+    assert!(answer.location().ends_with("map?done=same"), "{answer:?}");
+    let field = wire::Field {
+        field_id: "int::size".to_owned(),
+        name: "Shoe size".to_owned(),
+        r#type: wire::ValueType::Integer.into(),
+        custom: true,
+    };
+    let fields = wire::ListFieldsResponse {
+        fields: vec![field.clone()],
+        ..Default::default()
+    };
+    let list = "/weir.mapping.v1.MappingService/ListFields";
+    console.stub.answer(list, &fields);
+    let made = wire::CreateFieldResponse {
+        field: Some(field),
+        change: wire::ChangeKind::Unchanged.into(),
+    };
+    let create = "/weir.mapping.v1.MappingService/CreateField";
+    console.stub.answer(create, &made);
+    let form = [
+        ("form_token", &*token),
+        ("do", "add-field"),
+        ("new_name", "Shoe size"),
+        ("new_type", "integer"),
+    ];
+    let answer = console.post(&of_source("map"), &cookie, &form).await;
+    let says = "The field “Shoe size” was there already";
+    assert!(answer.text.contains(says), "{}", answer.text);
+}
+
+#[tokio::test]
 async fn a_preview_of_a_signed_out_tab_is_no_form_that_somebody_was_sending() {
     let console = Console::start().await;
     let page = of_source("map");
