@@ -1,5 +1,7 @@
 //! Making a data source: the source and its key belong together.
 
+use weir_reasons::Reason;
+
 use super::{App, Me};
 use crate::clients::{Answer, Calls};
 use crate::domain::Trouble;
@@ -19,7 +21,7 @@ impl App {
     }
 
     /// Makes a source with a key. The same wish again makes neither anew, and answers both; another
-    /// one never changes a source that is there, which its name would mean to the service.
+    /// one never changes a source that is there.
     ///
     /// # Errors
     /// What the services refuse; the name is that of a source which this wish did not make.
@@ -31,17 +33,11 @@ impl App {
         wish: &str,
     ) -> Answer<NewSource> {
         let calls = self.calls(me);
+        let source = match calls.create_source(account, wanted, wish).await {
+            Err(trouble) if trouble.is(Reason::NameTaken) => return Err(taken()),
+            made => made?,
+        };
         let key = self.sign_in.source_key(account, wish);
-        let sources = calls.sources(account).await?;
-        if let Some(source) = sources.into_iter().find(|one| one.name == wanted.name) {
-            let keys = calls.keys(account, &source.id).await?;
-            let own = keys.iter().find(|one| one.is_of(&key));
-            return match own.filter(|own| own.revoked.is_none()) {
-                Some(_) => Ok(NewSource { source, key }),
-                None => Err(taken(&source)),
-            };
-        }
-        let source = calls.put_source(account, wanted, wish).await?;
         calls.create_key(account, &source.id, &key).await?;
         Ok(NewSource { source, key })
     }
@@ -71,13 +67,11 @@ impl App {
     }
 }
 
-fn taken(there: &Source) -> Trouble {
+fn taken() -> Trouble {
     Trouble::Refused {
-        code: String::new(),
-        says: format!(
-            "There is a data source of this name already, of the kind {}. Nothing was changed: \
-             give the new one another name, or look at that one in the list.",
-            there.kind.name()
-        ),
+        code: Reason::NameTaken.code().to_owned(),
+        says: "There is a data source of this name already. Nothing was changed: give the new one \
+               another name, or look at that one in the list."
+            .to_owned(),
     }
 }

@@ -48,8 +48,11 @@ impl Trouble {
             Self::Forbidden { says } => {
                 format!("You may not do this: {says}. Ask an administrator for a token that may.")
             }
-            Self::Refused { .. } if self.is(Reason::RequestIdTaken) => TAKEN.to_owned(),
-            Self::Missing { says } | Self::Refused { says, .. } => sentence(says),
+            Self::Refused { code, says } => match in_words(code) {
+                Some(words) => words.to_owned(),
+                None => sentence(says),
+            },
+            Self::Missing { says } => sentence(says),
             Self::Invalid(faults) => {
                 let said: Vec<_> = faults.iter().map(Fault::sentence).collect();
                 said.join(" ")
@@ -96,6 +99,22 @@ impl Trouble {
     pub fn is(&self, reason: Reason) -> bool {
         matches!(self, Self::Refused { code, .. } if code == reason.code())
     }
+}
+
+/// Of reasons that the APIs tell in words for whoever writes requests.
+fn in_words(code: &str) -> Option<&'static str> {
+    Some(match Reason::of_code(code)? {
+        Reason::RequestIdTaken => TAKEN,
+        Reason::ContactsExist => {
+            "There are contacts already: what tells them apart is changed on the map page of a \
+             source, which has all of them looked at."
+        }
+        Reason::ReindexUnderWay => {
+            "Contacts are being looked at for other unique identifiers now: the settings lead to \
+             how far that is. Change them once it is done."
+        }
+        _ => return None,
+    })
 }
 
 /// Where a request was taken for another one of before.

@@ -2,7 +2,9 @@
 
 use crate::harness::{Console, SOURCE};
 use crate::stub::{ACCOUNT, Stub, WRITE};
+use tonic::Code;
 use weir_proto::mapping::v1 as wire;
+use weir_reasons::Reason;
 
 const PUT: &str = "/weir.mapping.v1.MappingService/PutSource";
 const REVOKE: &str = "/weir.mapping.v1.MappingService/RevokeKey";
@@ -162,13 +164,9 @@ fn stands(stub: &Stub, status: wire::SourceStatus, hint: &str, is_used: bool) {
 #[tokio::test]
 async fn a_name_that_is_taken_changes_nothing_of_the_source_that_has_it() {
     let console = Console::start().await;
-    set_up(&console.stub);
-    stands(
-        &console.stub,
-        wire::SourceStatus::Active,
-        "pau-____…___8",
-        true,
-    );
+    let there = "there is a source named Website already";
+    let taken = weir_rpc::refused(Code::AlreadyExists, Reason::NameTaken, there);
+    console.stub.refuse(PUT, taken);
     let cookie = console.sign_in(&weir_access::token(WRITE)).await;
     let token = console.form_token(&cookie).await;
     let path = format!("/accounts/{ACCOUNT}/sources/new");
@@ -188,42 +186,10 @@ async fn a_name_that_is_taken_changes_nothing_of_the_source_that_has_it() {
         assert!(answer.text.contains("value=\"Website\""));
         assert!(answer.text.contains("value=\"append\" checked"));
         assert_eq!(answer.hidden("wish"), "w");
-        assert!(console.stub.sent::<wire::PutSourceRequest>(PUT).is_empty());
+        let put: Vec<wire::PutSourceRequest> = console.stub.sent(PUT);
+        assert!(put.iter().all(|put| put.create_only), "{put:?}");
         assert!(console.stub.sent::<wire::CreateKeyRequest>(KEY).is_empty());
     }
-}
-
-#[tokio::test]
-async fn who_presses_twice_is_shown_the_key_of_the_first_press_and_not_that_the_name_is_taken() {
-    let console = Console::start().await;
-    set_up(&console.stub);
-    let none = wire::ListSourcesResponse::default();
-    let list = "/weir.mapping.v1.MappingService/ListSources";
-    console.stub.answer(list, &none);
-    let cookie = console.administrator().await;
-    let token = console.form_token(&cookie).await;
-    let path = format!("/accounts/{ACCOUNT}/sources/new");
-    let form = [
-        ("form_token", &*token),
-        ("wish", "w"),
-        ("kind", "segment_classic"),
-        ("name", "Website"),
-        ("merging", "append"),
-    ];
-    let first = console.post(&path, &cookie, &form).await.text;
-    let key = first.split("id=\"key\">").nth(1).unwrap();
-    let key = key.split('<').next().unwrap();
-    let hint = format!("{}…{}", &key[..8], &key[key.len() - 4..]);
-    stands(
-        &console.stub,
-        wire::SourceStatus::WaitingForEvents,
-        &hint,
-        false,
-    );
-    console.stub.forget_calls();
-    let second = console.post(&path, &cookie, &form).await.text;
-    assert!(second.contains(key), "{second}");
-    assert!(console.stub.sent::<wire::PutSourceRequest>(PUT).is_empty());
 }
 
 #[tokio::test]
