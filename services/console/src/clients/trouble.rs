@@ -5,6 +5,7 @@ use tonic_types::StatusExt;
 use weir_reasons::Reason;
 use weir_rpc::wire::NOT_AN_ID;
 
+use super::request::note_forbidden;
 use crate::domain::trouble::Service;
 use crate::domain::{Fault, Trouble};
 
@@ -19,13 +20,10 @@ pub fn of(service: Service, status: &Status) -> Trouble {
     }
     match status.code() {
         Code::Unauthenticated => Trouble::SignedOut,
-        Code::PermissionDenied => Trouble::Forbidden {
-            says: match weir_rpc::reason_of(status) {
-                // What the API says is for whoever writes requests.
-                Some(Reason::AccountForbidden) => "your token is not for this account".to_owned(),
-                _ => says(),
-            },
-        },
+        Code::PermissionDenied => {
+            note_forbidden();
+            forbidden(status)
+        }
         Code::NotFound => Trouble::Missing { says: says() },
         Code::InvalidArgument => invalid(faults(status)),
         Code::FailedPrecondition
@@ -43,6 +41,16 @@ pub fn of(service: Service, status: &Status) -> Trouble {
             service,
             says: says(),
             request: super::request_id(),
+        },
+    }
+}
+
+fn forbidden(status: &Status) -> Trouble {
+    Trouble::Forbidden {
+        says: match weir_rpc::reason_of(status) {
+            // What the API says is for whoever writes requests.
+            Some(Reason::AccountForbidden) => "your token is not for this account".to_owned(),
+            _ => status.message().to_owned(),
         },
     }
 }

@@ -246,6 +246,7 @@ async fn who_may_only_look_or_is_of_another_account_is_told_so() {
             assert!(!changed(&console, method), "{who}: {path}");
             let says = "You may not do this";
             assert!(answer.text.contains(says), "{who}: {path}: {}", answer.text);
+            assert_eq!(answer.status, 403, "{who}: {path}");
         }
     }
 }

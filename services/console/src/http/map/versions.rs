@@ -76,6 +76,9 @@ pub async fn restore(post: Post) -> Page {
                 "/accounts/{account}/sources/{id}/{page}"
             )))
         }
-        Err(trouble) => show(&visit, name, trouble.says()).await,
+        Err(trouble) => {
+            let says = visit.told(SECTION, trouble).await?;
+            show(&visit, name, says).await
+        }
     }
 }
