@@ -112,6 +112,26 @@ fn a_reason_that_was_cured_leads_to_its_replay_and_a_whole_identifier_to_its_con
         browser.press("Ask").await;
         browser.sees("No event ever put this contact in").await;
 
+        // What tells contacts apart changes over those that are there, and a page says how far.
+        browser.go(&format!("{source}/map")).await;
+        browser
+            .run("document.querySelector('[value=\"unique:phn::phone\"]').click()")
+            .await;
+        eventually("the phone is among them", async || {
+            let them = "[name=unique][value='phn::phone']";
+            browser.count(them).await > 0
+        })
+        .await;
+        browser.press("Save").await;
+        browser.press("Change it and save").await;
+        browser.sees("contacts are being looked at").await;
+        eventually("every contact was looked at", async || {
+            browser.go(&format!("{base}/reindex")).await;
+            browser.text("main").await.contains("Done")
+        })
+        .await;
+        browser.sees("3 of 3 contacts").await;
+
         // An address that is none leads to nothing, and speaks of no UUID.
         browser.go("/accounts/nobody/sources").await;
         browser.sees("There is nothing here").await;

@@ -150,11 +150,10 @@ pub fn gone(what: &str) -> String {
         "occurrences" => "Marks of events that were stored already",
         "backlog" => "Activities that waited for the person",
         "memberships" => "Memberships of audiences",
-        "changes" | "membership_changes" => "Notes of what happened to memberships",
+        "kept_memberships" => "Memberships that are kept for undoing merges",
         "samples" => "Samples",
-        "log" | "log_entries" => "Lines of logs",
+        "log_entries" => "Lines of logs",
         "kept_events" => "Kept events",
-        "recent_events" => "Noted events",
         other => return trouble::called(other),
     };
     said.to_owned()
