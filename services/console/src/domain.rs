@@ -2,6 +2,7 @@
 
 pub mod attempts;
 pub mod came;
+pub mod changed;
 pub mod chart;
 pub mod configuration;
 pub mod draft;
