@@ -143,7 +143,7 @@ async fn start(options: &UpOptions, folder: &Path, begun: Instant) -> Result<Sta
             file.api_key = account.key;
             endpoints(&stack, &file, options.ports.is_none());
             if let Some(channel) = address::mapping(&file).await
-                && let Some(lines) = mail::status(channel).await
+                && let Ok(lines) = mail::status(channel).await
             {
                 say!("  mail            {}", lines.join("\n                "));
             }

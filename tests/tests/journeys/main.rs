@@ -19,6 +19,7 @@ mod counts;
 mod crashes;
 mod deletion;
 mod doctor;
+mod doors;
 mod efficiency;
 mod engines;
 mod exports;
