@@ -20,6 +20,7 @@ mod counts;
 mod crashes;
 mod deletion;
 mod doctor;
+mod doors;
 mod efficiency;
 mod engines;
 mod exports;
