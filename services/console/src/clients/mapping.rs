@@ -10,6 +10,7 @@ use crate::domain::model::{
     ActivityMapping, Difference, EventName, Field, Page, Preview, PreviewedEvent, PreviewedRow,
     RefusedValue, Row, Suggestion, TakenValue, Version,
 };
+use crate::domain::words;
 
 impl Calls {
     /// By name.
@@ -127,7 +128,7 @@ impl Calls {
         };
         let answer = call!("mapping", self.preview, suggest_mappings, request)?;
         let suggestions = answer.suggestions.into_iter().map(|one| {
-            let kinds: Vec<_> = one.kinds.iter().map(|kind| kind.kind.clone()).collect();
+            let kinds: Vec<_> = one.kinds.iter().map(|one| words::kind(&one.kind)).collect();
             Suggestion {
                 of: convert::value_type(one.r#type()),
                 path: one.path,

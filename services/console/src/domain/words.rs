@@ -68,6 +68,18 @@ pub fn type_name(of: ValueType) -> &'static str {
     }
 }
 
+/// A kind of JSON, as people say it.
+pub fn kind(kind: &str) -> &str {
+    match kind {
+        "string" => "Text",
+        "number" => "Number",
+        "boolean" => "Yes or no",
+        "array" => "List",
+        "object" => "Object",
+        other => other,
+    }
+}
+
 /// An outcome: its class in the style sheet, its sign, its words (semantics 1).
 pub fn outcome(status: u32) -> (&'static str, &'static str, &'static str) {
     match status {

@@ -114,6 +114,18 @@ pub struct Suggestion {
     pub field_is_mapped: bool,
 }
 
+impl Suggestion {
+    /// What its values are, as people say it: `Date, written DD-MM-YYYY`.
+    pub fn is(&self) -> String {
+        let of = self.of.map(|of| words::type_name(of).to_owned());
+        let of = of.unwrap_or_else(|| self.kinds.clone());
+        match self.formats.first() {
+            Some(format) => format!("{of}, written {format}"),
+            None => of,
+        }
+    }
+}
+
 /// What a draft would come to (semantics 7.6).
 #[derive(Debug, Clone, Default)]
 pub struct Preview {
