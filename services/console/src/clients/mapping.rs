@@ -136,6 +136,8 @@ impl Calls {
                 kinds: kinds.join(", "),
                 examples: one.examples,
                 formats: one.formats,
+                values: one.kinds.iter().map(|kind| kind.count).sum(),
+                misfits: one.misfit_count,
                 field: one.field_id,
                 field_is_mapped: one.field_is_mapped,
             }

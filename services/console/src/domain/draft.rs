@@ -179,6 +179,14 @@ impl Draft {
         takes
     }
 
+    /// The field of this id.
+    pub fn field(&self, id: &str) -> Option<&Field> {
+        let mut lines = self.lines.iter();
+        lines
+            .find(|line| line.field.id == id)
+            .map(|line| &line.field)
+    }
+
     /// The path that fills this field already; empty: none does.
     pub fn path_of(&self, field: &str) -> &str {
         let mut lines = self.lines.iter();
@@ -352,6 +360,8 @@ mod tests {
             formats: formats.iter().map(ToString::to_string).collect(),
             field: field.to_owned(),
             field_is_mapped: false,
+            values: 1,
+            misfits: 0,
         };
         let mut draft = Draft::of_saved(&fields(), &[], &[]);
         draft.take(&suggestion("birthday", "dtz::b", &["DD-MM-YYYY"]));

@@ -68,6 +68,19 @@ pub fn type_name(of: ValueType) -> &'static str {
     }
 }
 
+/// What a value is that this type does not take: `no e-mail address`.
+pub fn no_value(of: ValueType) -> &'static str {
+    match of {
+        ValueType::Email => "no e-mail address",
+        ValueType::Phone => "no phone number",
+        ValueType::Link => "no link",
+        ValueType::Integer => "no whole number",
+        ValueType::Decimal | ValueType::Currency => "no number",
+        ValueType::Boolean => "neither yes nor no",
+        _ => "nothing that it takes",
+    }
+}
+
 /// A kind of JSON, as people say it.
 pub fn kind(kind: &str) -> &str {
     match kind {

@@ -218,6 +218,40 @@ async fn so_many_suggestions_are_taken_as_the_button_says() {
     assert_eq!(times(part(&answer, "changes", "</table>"), "<tr><td>"), 2);
 }
 
+// Semantics 7.7.
+#[tokio::test]
+async fn a_suggestion_says_how_many_values_do_not_fit() {
+    let console = Console::start().await;
+    stands(&console.stub, &[], 1, &[]);
+    let kind = wire::SuggestedKind {
+        kind: "string".to_owned(),
+        count: 20,
+    };
+    let mut suggestion = wire::Suggestion {
+        path: "mail".to_owned(),
+        seen_count: 20,
+        kinds: vec![kind],
+        r#type: wire::ValueType::Text.into(),
+        field_id: "str::email".to_owned(),
+        ..Default::default()
+    };
+    for (misfits, says) in [
+        (0, "its name fits, and so do its values"),
+        (1, "its name fits; 1 of 20 values is no e-mail address"),
+        (3, "its name fits; 3 of 20 values are no e-mail address"),
+    ] {
+        suggestion.misfit_count = misfits;
+        let answer = wire::SuggestMappingsResponse {
+            suggestions: vec![suggestion.clone()],
+            event_count: 20,
+        };
+        console.stub.answer(SUGGEST, &answer);
+        let answer = send(&console, &[("do", "preview")]).await;
+        let came = part(&answer, "came", "</section>");
+        assert!(came.contains(says), "{says}: {came}");
+    }
+}
+
 #[tokio::test]
 async fn a_search_without_a_match_says_so() {
     let console = Console::start().await;

@@ -112,6 +112,9 @@ pub struct Suggestion {
     /// Empty: none fits.
     pub field: String,
     pub field_is_mapped: bool,
+    /// How many values there were, and how many of them the field does not take.
+    pub values: u32,
+    pub misfits: u32,
 }
 
 impl Suggestion {

@@ -295,7 +295,7 @@ fn traits(
                 true => String::new(),
                 false => names(&one.field),
             },
-            why: why(one, draft.path_of(&one.field)),
+            why: why(one, draft),
         });
     }
     for behind in found.iter_mut().skip(MANY) {
@@ -304,11 +304,22 @@ fn traits(
     found
 }
 
-/// Why it is suggested, where it is: and what its values are, where it is not.
-fn why(one: &Suggestion, filled_by: &str) -> String {
-    match (one.field.is_empty(), filled_by) {
-        (true, _) => one.is(),
-        (false, "") => "its name fits, and so do its values".to_owned(),
-        (false, path) => format!("looked at where {path} is empty"),
+/// Why it is suggested, where it is; and what its values are, where it is not.
+fn why(one: &Suggestion, draft: &Draft) -> String {
+    let Some(field) = draft.field(&one.field) else {
+        return one.is();
+    };
+    let fits = match one.misfits {
+        0 => "its name fits, and so do its values".to_owned(),
+        misfits => {
+            // No more are looked at.
+            let (values, are) = (one.values.min(100), if misfits == 1 { "is" } else { "are" });
+            let what = words::no_value(field.of);
+            format!("its name fits; {misfits} of {values} values {are} {what}")
+        }
+    };
+    match draft.path_of(&one.field) {
+        "" => fits,
+        path => format!("{fits}; looked at where {path} is empty"),
     }
 }
