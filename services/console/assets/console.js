@@ -53,7 +53,7 @@
   // What is read does not move: a list that is scrolled, or has the mouse or the focus in it, is as
   // it was, and says how much there is that is newer.
   const isRead = (part) => part.dataset.calm && (part.matches(":hover")
-    || part.contains(document.activeElement) || part.getBoundingClientRect().top < 0);
+    || part.contains(document.activeElement) || part.getBoundingClientRect().top < -8);
   const news = (page, id) => {
     const [bar, part] = [document.getElementById(id + "-news"), page?.getElementById(id)];
     if (!bar) return;
