@@ -202,7 +202,7 @@ async fn so_many_suggestions_are_taken_as_the_button_says() {
     assert!(came.contains("Take all 2 suggestions"), "{came}");
     // In words of people, and figures that say what they count.
     for says in [
-        "in how many of 3 events",
+        "in how many of 3 events it was",
         "in 1<",
         ">Text<",
         "its name fits",
