@@ -14,6 +14,7 @@ mod configuration;
 mod console;
 mod console_contacts;
 mod console_map;
+mod console_reading;
 mod console_sources;
 mod corrections;
 mod counts;

@@ -10,6 +10,7 @@ use crate::domain::model::{
     ActivityMapping, Difference, EventName, Field, Page, Preview, PreviewedEvent, PreviewedRow,
     RefusedValue, Row, Suggestion, TakenValue, Version,
 };
+use crate::domain::words;
 
 impl Calls {
     /// By name.
@@ -133,7 +134,7 @@ impl Calls {
         };
         let answer = call!("mapping", self.preview, suggest_mappings, request)?;
         let suggestions = answer.suggestions.into_iter().map(|one| {
-            let kinds: Vec<_> = one.kinds.iter().map(|kind| kind.kind.clone()).collect();
+            let kinds: Vec<_> = one.kinds.iter().map(|one| words::kind(&one.kind)).collect();
             Suggestion {
                 of: convert::value_type(one.r#type()),
                 path: one.path,
@@ -141,6 +142,8 @@ impl Calls {
                 kinds: kinds.join(", "),
                 examples: one.examples,
                 formats: one.formats,
+                values: one.kinds.iter().map(|kind| kind.count).sum(),
+                misfits: one.misfit_count,
                 field: one.field_id,
                 field_is_mapped: one.field_is_mapped,
             }

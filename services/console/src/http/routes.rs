@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 
 use super::{
     accounts, activities, assets, audiences, contacts, events, health, kept, logs, map, people,
-    plan, reindex, respond, settings, sign_in, single, sources, tokens, usage, wizard,
+    plan, reindex, respond, samples, settings, sign_in, single, sources, tokens, usage, wizard,
 };
 use crate::app::App;
 
@@ -55,7 +55,7 @@ fn of_sources() -> Router<Arc<App>> {
         .route(ONE, get(sources::one))
         .route(&below("waiting"), get(wizard::waiting))
         .route(&below("new-key"), post(wizard::renew))
-        .route(&below("samples"), get(sources::samples))
+        .route(&below("samples"), get(samples::list))
         .route(
             &below("settings"),
             get(sources::settings).post(sources::change),

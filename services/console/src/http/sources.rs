@@ -1,4 +1,4 @@
-//! Data sources: the list, one of them, its samples and its settings.
+//! Data sources: the list, one of them, and its settings.
 
 use askama::Template;
 use chrono::TimeDelta;
@@ -9,7 +9,7 @@ use super::frame::Frame;
 use super::visit::{Post, Visit};
 use super::{html, respond};
 use crate::clients::Answer;
-use crate::domain::model::{Kind, Merging, Outcome, Sample, Source, SourceKey, Status};
+use crate::domain::model::{Kind, Merging, Outcome, Source, SourceKey, Status};
 use crate::domain::{Fault, Form, Trouble, words};
 
 pub const SECTION: &str = "sources";
@@ -74,38 +74,6 @@ pub async fn one(visit: Visit) -> Page {
     Ok(respond::go(&match source.status {
         Status::WaitingForEvents => format!("{base}/waiting"),
         _ => format!("{base}/map"),
-    }))
-}
-
-#[derive(Template)]
-#[template(path = "samples.html")]
-struct SamplesPage {
-    frame: Frame,
-    source: Source,
-    tab: &'static str,
-    name: String,
-    names: Part<Vec<String>>,
-    samples: Part<Vec<Sample>>,
-}
-
-pub async fn samples(visit: Visit) -> Page {
-    let (account, id) = (visit.account(), visit.source());
-    let name = visit.query.get("name");
-    let (frame, source, names, samples) = tokio::join!(
-        visit.frame("Samples", SECTION),
-        visit.calls.source(account, id),
-        visit.calls.event_names(account, id, ""),
-        visit.calls.samples(account, id, name)
-    );
-    let source = visit.need(SECTION, source).await?;
-    let names = names.map(|names| names.into_iter().take(50).map(|name| name.name).collect());
-    Ok(respond::page(&SamplesPage {
-        frame: frame.under_source(&source),
-        source,
-        tab: "samples",
-        name: name.to_owned(),
-        names: names.into(),
-        samples: samples.into(),
     }))
 }
 

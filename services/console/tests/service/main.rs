@@ -4,6 +4,7 @@
 
 mod activities;
 mod away;
+mod drafts;
 mod escapes;
 mod forms;
 mod harness;

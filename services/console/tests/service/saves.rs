@@ -14,7 +14,7 @@ const PUT_ACCOUNT: &str = "/weir.mapping.v1.MappingService/PutAccount";
 const REINDEX: &str = "/weir.contact.v1.IdentityService/StartReindex";
 
 /// What stands: the mapping's rows and version, and the account's unique identifiers.
-fn stands(stub: &Stub, rows: &[(&str, &str)], version: i64, unique: &[&str]) {
+pub fn stands(stub: &Stub, rows: &[(&str, &str)], version: i64, unique: &[&str]) {
     let source = wire::Source {
         source_id: SOURCE.to_owned(),
         account_id: ACCOUNT.to_string(),
@@ -82,7 +82,7 @@ fn answers(stub: &Stub, contacts: i64, version: i64, change: wire::ChangeKind) {
 }
 
 /// A page that was loaded at version 1, with e-mail as unique identifier.
-async fn send(console: &Console, says: &[(&str, &str)]) -> Answer {
+pub async fn send(console: &Console, says: &[(&str, &str)]) -> Answer {
     let cookie = console.administrator().await;
     let token = console.form_token(&cookie).await;
     let mut form = vec![
