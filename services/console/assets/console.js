@@ -3,12 +3,16 @@
 (() => {
   const zone = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
+  const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+
   // Times in the reader's zone; UTC stays in the title's second line.
   const times = (root) => {
     for (const time of root.querySelectorAll("time[datetime]")) {
       if (time.dataset.utc) continue;
       time.dataset.utc = time.title;
-      time.title = zone.format(new Date(time.dateTime)) + "\n" + time.dataset.utc;
+      const at = new Date(time.dateTime);
+      time.title = zone.format(at) + "\n" + time.dataset.utc;
+      if (time.dataset.clock) time.textContent = clock.format(at);
     }
   };
 
@@ -46,15 +50,40 @@
     }
   };
 
-  // Live parts: asked for again while the page is seen, and not while the mouse is on them.
+  // What is read does not move: a list that is scrolled, or has the mouse or the focus in it, is as
+  // it was, and says how much there is that is newer.
+  const isRead = (part) => part.dataset.calm && (part.matches(":hover")
+    || part.contains(document.activeElement) || part.getBoundingClientRect().top < -8);
+  const news = (page, id) => {
+    const [bar, part] = [document.getElementById(id + "-news"), page?.getElementById(id)];
+    if (!bar) return;
+    const keys = (root) => [...root?.querySelectorAll("[data-row]") ?? []].map((row) => row.dataset.row);
+    const known = keys(document.getElementById(id));
+    const all = keys(part);
+    const first = all.findIndex((key) => known.includes(key));
+    const count = first < 0 ? all.length : first;
+    bar.hidden = count === 0;
+    if (bar.hidden) return;
+    const words = `${count}${first < 0 && known.length ? " or more" : ""} new event${count === 1 ? "" : "s"}: show ${count === 1 ? "it" : "them"}`;
+    const button = bar.querySelector("button");
+    if (button.textContent !== words) button.textContent = words;
+    button.onclick = () => {
+      bar.hidden = true;
+      swap(page, [id]);
+      document.getElementById("main").focus({ preventScroll: true });
+      document.getElementById(id).scrollIntoView();
+    };
+  };
+
+  // Live parts: asked for again while the page is seen.
   const live = () => {
     for (const part of document.querySelectorAll("[data-live]")) {
       const id = part.id;
       const tick = async () => {
         const now = document.getElementById(id);
         if (!now || !now.dataset.live) return;
-        const paused = document.hidden || now.matches(":hover") && now.dataset.calm
-          || now.contains(document.activeElement) || document.getElementById(id + "-pause")?.checked;
+        const paused = document.hidden || document.getElementById(id + "-pause")?.checked
+          || now.contains(document.activeElement) && !now.dataset.calm;
         if (!paused) {
           try {
             const answer = await fetch(location.href, { headers: { accept: "text/html" } });
@@ -62,7 +91,12 @@
               location.assign(answer.url);
               return;
             }
-            if (answer.ok) swap(await parsed(answer), [id]);
+            if (answer.ok) {
+              const page = await parsed(answer);
+              const reads = isRead(document.getElementById(id));
+              if (!reads) swap(page, [id]);
+              news(reads ? page : null, id);
+            }
           } catch { /* it is asked for again */ }
         }
         setTimeout(tick, 1000 * Number(now.dataset.live));
@@ -95,18 +129,29 @@
       clearTimeout(timer);
       timer = setTimeout(run, 400);
     });
-    form.addEventListener("draft", () => { clearTimeout(timer); timer = setTimeout(run, 50); });
+    form.addEventListener("look", () => { clearTimeout(timer); timer = setTimeout(run, 50); });
   };
 
   // A search box that hides what does not match.
   const filter = (box) => {
     const list = document.getElementById(box.dataset.filter);
+    const none = document.getElementById(box.dataset.filter + "-none");
     const apply = () => {
       const wanted = box.value.trim().toLowerCase();
-      for (const item of list?.querySelectorAll("[data-words]") ?? []) {
-        item.hidden = !item.dataset.words.toLowerCase().includes(wanted);
-      }
+      const items = [...list?.querySelectorAll("[data-words]") ?? []];
+      for (const item of items) item.hidden = !item.dataset.words.toLowerCase().includes(wanted);
+      if (!none) return;
+      none.querySelector("bdi").textContent = box.value.trim();
+      none.hidden = items.some((item) => !item.hidden);
     };
+    for (const clears of box.form?.querySelectorAll(`[data-clears="${box.id}"]`) ?? []) {
+      clears.addEventListener("click", (event) => {
+        event.preventDefault();
+        box.value = "";
+        apply();
+        box.focus();
+      });
+    }
     box.addEventListener("input", apply);
     box.addEventListener("keydown", (event) => { if (event.key === "Enter") event.preventDefault(); });
     if (box.value) apply();
@@ -134,7 +179,7 @@
     input.value = path;
     tick.checked = true;
     line.classList.add("on");
-    input.form.dispatchEvent(new Event("draft"));
+    input.dispatchEvent(new Event("input", { bubbles: true }));
     input.focus();
     tell(`${path} fills ${nameOf(line)} now. Nothing is saved yet.`);
   };

@@ -1,7 +1,9 @@
 //! What pages show, and the rules of showing it: pure functions over values.
 
 pub mod attempts;
+pub mod attributes;
 pub mod came;
+pub mod changed;
 pub mod chart;
 pub mod configuration;
 pub mod draft;

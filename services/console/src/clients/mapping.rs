@@ -10,6 +10,7 @@ use crate::domain::model::{
     ActivityMapping, Difference, EventName, Field, Page, Preview, PreviewedEvent, PreviewedRow,
     RefusedValue, Row, Suggestion, TakenValue, Version,
 };
+use crate::domain::words;
 
 impl Calls {
     /// By name.
@@ -27,8 +28,13 @@ impl Calls {
             .collect())
     }
 
-    /// The id of the new field.
-    pub async fn create_field(&self, account: &str, name: &str, of: ValueType) -> Answer<String> {
+    /// The id of the new field, or of the one of that name and type, and whether it is new.
+    pub async fn create_field(
+        &self,
+        account: &str,
+        name: &str,
+        of: ValueType,
+    ) -> Answer<(String, bool)> {
         let request = wire::CreateFieldRequest {
             account_id: account.to_owned(),
             name: name.to_owned(),
@@ -36,7 +42,8 @@ impl Calls {
             request_id: String::new(),
         };
         let answer = call!("mapping", self.mapping, create_field, request)?;
-        Ok(answer.field.unwrap_or_default().field_id)
+        let is_new = answer.change() != wire::ChangeKind::Unchanged;
+        Ok((answer.field.unwrap_or_default().field_id, is_new))
     }
 
     pub async fn delete_field(&self, account: &str, id: &str) -> Answer<()> {
@@ -127,7 +134,7 @@ impl Calls {
         };
         let answer = call!("mapping", self.preview, suggest_mappings, request)?;
         let suggestions = answer.suggestions.into_iter().map(|one| {
-            let kinds: Vec<_> = one.kinds.iter().map(|kind| kind.kind.clone()).collect();
+            let kinds: Vec<_> = one.kinds.iter().map(|one| words::kind(&one.kind)).collect();
             Suggestion {
                 of: convert::value_type(one.r#type()),
                 path: one.path,
@@ -135,6 +142,8 @@ impl Calls {
                 kinds: kinds.join(", "),
                 examples: one.examples,
                 formats: one.formats,
+                values: one.kinds.iter().map(|kind| kind.count).sum(),
+                misfits: one.misfit_count,
                 field: one.field_id,
                 field_is_mapped: one.field_is_mapped,
             }
@@ -288,13 +297,14 @@ impl Calls {
         Ok(found)
     }
 
+    /// Whether something else stood before.
     pub async fn restore(
         &self,
         (account, source): (&str, &str),
         name: &str,
         version: i64,
         expected_version: i64,
-    ) -> Answer<i64> {
+    ) -> Answer<bool> {
         let request = wire::RestoreMappingVersionRequest {
             account_id: account.to_owned(),
             source_id: source.to_owned(),
@@ -308,7 +318,7 @@ impl Calls {
             restore_mapping_version,
             request
         )?;
-        Ok(answer.mapping_version)
+        Ok(answer.change() != wire::ChangeKind::Unchanged)
     }
 }
 

@@ -7,7 +7,7 @@ use super::words;
 
 /// So many are shown, of so many characters at most.
 const MAX_EXAMPLES: usize = 3;
-const MAX_LETTERS: usize = 60;
+pub const MAX_LETTERS: usize = 40;
 
 /// The traits of events.
 #[derive(Debug, Default)]

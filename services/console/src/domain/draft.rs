@@ -116,15 +116,17 @@ impl Draft {
         old.chain(new).map(|line| line.row.clone()).collect()
     }
 
-    /// Ticked fields that nothing leads to.
-    pub fn faults(&self) -> Vec<Fault> {
+    /// Ticked fields that nothing leads to: their ids, and what to do.
+    pub fn faults(&self) -> Vec<(String, String)> {
         let lines = self.lines.iter();
         let lines = lines.filter(|line| line.on && line.row.path.is_empty());
         lines
-            .map(|line| Fault {
-                field: line.field.name.clone(),
-                says: "it is ticked, and no trait leads to it: choose one, or take the tick away"
-                    .to_owned(),
+            .map(|line| {
+                let says = format!(
+                    "{}: it is ticked, and no trait leads to it: choose one, or take the tick away.",
+                    line.field.name
+                );
+                (line.field.id.clone(), says)
             })
             .collect()
     }
@@ -159,6 +161,39 @@ impl Draft {
         line.on = true;
     }
 
+    /// The suggestions that are taken at once: for each field that nothing leads to yet the first
+    /// that fits it. A second one would stand behind the first, which is for somebody to say.
+    pub fn takes<'s>(&self, suggestions: &'s [Suggestion]) -> Vec<&'s Suggestion> {
+        let filled = self.lines.iter();
+        let filled = filled.filter(|line| line.on && !line.row.path.is_empty());
+        let mut fields: Vec<&str> = filled.clone().map(|line| &*line.field.id).collect();
+        let mut takes: Vec<&Suggestion> = Vec::new();
+        for one in suggestions.iter().filter(|one| !one.field.is_empty()) {
+            let leads =
+                |line: &Line| line.row.path == one.path || line.row.more_paths.contains(&one.path);
+            if !fields.contains(&&*one.field) && !filled.clone().any(leads) {
+                fields.push(&one.field);
+                takes.push(one);
+            }
+        }
+        takes
+    }
+
+    /// The field of this id.
+    pub fn field(&self, id: &str) -> Option<&Field> {
+        let mut lines = self.lines.iter();
+        lines
+            .find(|line| line.field.id == id)
+            .map(|line| &line.field)
+    }
+
+    /// The path that fills this field already; empty: none does.
+    pub fn path_of(&self, field: &str) -> &str {
+        let mut lines = self.lines.iter();
+        let line = lines.find(|line| line.field.id == field && line.on);
+        line.map_or("", |line| &line.row.path)
+    }
+
     /// Lets a field tell contacts apart.
     ///
     /// # Errors
@@ -190,6 +225,13 @@ impl Draft {
 /// The choice among formats that stands for one of one's own.
 pub const OWN: &str = "own";
 
+/// The place of the row that a fault of a draft is about (`mappings[3].date_format`); none: it is of
+/// the draft as a whole.
+pub fn row_of(fault: &Fault) -> Option<usize> {
+    let (_, behind) = fault.field.split_once('[')?;
+    behind.split_once(']')?.0.parse().ok()
+}
+
 /// What differs between two mappings, by their rows.
 pub fn differences(before: &[Row], after: &[Row]) -> Vec<Difference> {
     let find = |rows: &[Row], target: &str| {
@@ -208,75 +250,6 @@ pub fn differences(before: &[Row], after: &[Row]) -> Vec<Difference> {
         after: find(after, target),
     });
     all.filter(|one| one.before != one.after).collect()
-}
-
-/// A row of an activity's form. It keeps its number as long as somebody works at the form, whatever
-/// becomes of the others: buttons and parts that are shown anew name it by that.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Numbered {
-    pub number: usize,
-    /// Its path may be empty.
-    pub row: Row,
-}
-
-/// With numbers from 0 on.
-pub fn numbered(rows: &[Row]) -> Vec<Numbered> {
-    let rows = rows.iter().cloned().enumerate();
-    rows.map(|(number, row)| Numbered { number, row }).collect()
-}
-
-/// Behind all that are there.
-pub fn push(lines: &mut Vec<Numbered>, row: Row) {
-    let last = lines.iter().map(|line| line.number).max();
-    let number = last.map_or(0, |last| last + 1);
-    lines.push(Numbered { number, row });
-}
-
-/// What is saved of them: those that name a property.
-pub fn attributes(lines: &[Numbered]) -> Vec<Row> {
-    let rows = lines.iter().map(|line| &line.row);
-    rows.filter(|row| !row.path.is_empty()).cloned().collect()
-}
-
-/// The rows of an activity's form, blank ones too: one for each number behind `property:`, without
-/// that which is taken away.
-pub fn attribute_lines(form: &Form) -> Vec<Numbered> {
-    let numbers = form.behind("property:").into_iter();
-    let numbers = numbers.filter_map(|number| number.parse().ok());
-    let dropped = form.get("do").strip_prefix("drop:");
-    let dropped: Option<usize> = dropped.and_then(|number| number.parse().ok());
-    let kept = numbers.filter(|number| Some(*number) != dropped);
-    kept.map(|number| Numbered {
-        number,
-        row: attribute_row(form, number),
-    })
-    .collect()
-}
-
-fn attribute_row(form: &Form, number: usize) -> Row {
-    let named = |name: &str| format!("{name}:{number}");
-    let chosen = form.get(&named("format"));
-    let own = form.get(&named("own"));
-    let path = form.get(&named("property"));
-    let attribute = form.get(&named("attribute"));
-    // Named like its property, where nothing else is said.
-    let attribute = if attribute.is_empty() {
-        path
-    } else {
-        attribute
-    };
-    Row {
-        of: weir_values::ValueType::named(form.get(&named("type"))),
-        format: if chosen == OWN { own } else { chosen }.to_owned(),
-        more_paths: form.list(&named("else")),
-        more_formats: form.list(&named("formats")),
-        phone_country: form.get(&named("country")).to_uppercase(),
-        round: form.has(&named("round")),
-        words: form.has(&named("words")),
-        truncate: form.has(&named("cut")),
-        blank_clears: form.has(&named("blank")),
-        ..Row::new(path, attribute)
-    }
 }
 
 #[cfg(test)]
@@ -350,9 +323,29 @@ mod tests {
         let form = form(&[("on:str::first", "1"), ("path:str::email", "email")]);
         let draft = Draft::of_form(&fields(), &form);
         assert_eq!(draft.faults().len(), 1);
-        assert_eq!(draft.faults()[0].field, "First name");
+        let (field, says) = &draft.faults()[0];
+        assert_eq!(field, "str::first");
+        assert!(says.starts_with("First name: it is ticked"), "{says}");
         // What is not ticked is no row, whatever stands beside it.
         assert!(draft.rows(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_fault_says_which_row_it_is_about() {
+        for (field, row) in [
+            ("mappings[3].date_format", Some(3)),
+            ("attributes[0]", Some(0)),
+            ("mappings", None),
+            ("retention_days", None),
+            ("", None),
+            ("mappings[x]", None),
+        ] {
+            let fault = Fault {
+                field: field.to_owned(),
+                says: String::new(),
+            };
+            assert_eq!(row_of(&fault), row, "{field}");
+        }
     }
 
     // Semantics 7.7.
@@ -367,6 +360,8 @@ mod tests {
             formats: formats.iter().map(ToString::to_string).collect(),
             field: field.to_owned(),
             field_is_mapped: false,
+            values: 1,
+            misfits: 0,
         };
         let mut draft = Draft::of_saved(&fields(), &[], &[]);
         draft.take(&suggestion("birthday", "dtz::b", &["DD-MM-YYYY"]));
@@ -390,42 +385,5 @@ mod tests {
         let says = draft.make_unique("str::first").unwrap_err();
         assert!(says.contains("at most 2"), "{says}");
         assert_eq!(draft.unique, ["str::email", "phn::phone"]);
-    }
-
-    #[test]
-    fn attributes_are_read_from_their_form() {
-        let form = form(&[
-            ("property:0", "cart.total"),
-            ("attribute:0", "total"),
-            ("type:0", "currency"),
-            ("round:0", "1"),
-            ("property:1", ""),
-            ("property:2", "items"),
-            ("type:2", "integer"),
-            ("property:x", "of nobody"),
-        ]);
-        let rows = attributes(&attribute_lines(&form));
-        assert_eq!(rows.len(), 2);
-        assert!(rows[0].round);
-        assert_eq!(rows[0].of, Some(ValueType::Currency));
-        assert_eq!(rows[1].target, "items");
-    }
-
-    #[test]
-    fn the_attribute_goes_whose_button_it_is() {
-        let form = form(&[
-            ("property:0", ""),
-            ("property:1", "first"),
-            ("property:2", "second"),
-            ("do", "drop:1"),
-        ]);
-        let mut lines = attribute_lines(&form);
-        let left = attributes(&lines);
-        assert_eq!(left.len(), 1);
-        assert_eq!(left[0].path, "second");
-        // Numbers stay, and a new one is nobody's.
-        push(&mut lines, Row::new("third", "third"));
-        let numbers: Vec<_> = lines.iter().map(|line| line.number).collect();
-        assert_eq!(numbers, [0, 2, 3]);
     }
 }

@@ -68,6 +68,31 @@ pub fn type_name(of: ValueType) -> &'static str {
     }
 }
 
+/// What a value is that this type does not take: `no e-mail address`.
+pub fn no_value(of: ValueType) -> &'static str {
+    match of {
+        ValueType::Email => "no e-mail address",
+        ValueType::Phone => "no phone number",
+        ValueType::Link => "no link",
+        ValueType::Integer => "no whole number",
+        ValueType::Decimal | ValueType::Currency => "no number",
+        ValueType::Boolean => "neither yes nor no",
+        _ => "nothing that it takes",
+    }
+}
+
+/// A kind of JSON, as people say it.
+pub fn kind(kind: &str) -> &str {
+    match kind {
+        "string" => "Text",
+        "number" => "Number",
+        "boolean" => "Yes or no",
+        "array" => "List",
+        "object" => "Object",
+        other => other,
+    }
+}
+
 /// An outcome: its class in the style sheet, its sign, its words (semantics 1).
 pub fn outcome(status: u32) -> (&'static str, &'static str, &'static str) {
     match status {

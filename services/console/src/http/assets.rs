@@ -6,7 +6,10 @@ use ::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
 const STYLE: &str = include_str!("../../assets/console.css");
-const SCRIPT: &str = include_str!("../../assets/console.js");
+const SCRIPT: &str = concat!(
+    include_str!("../../assets/console.js"),
+    include_str!("../../assets/kept.js")
+);
 const ICON: &str = include_str!("../../assets/icon.svg");
 
 /// Another one with each change, so that browsers may keep what they have.

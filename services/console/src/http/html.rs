@@ -9,6 +9,9 @@ use crate::domain::draft::OWN;
 use crate::domain::words;
 use crate::domain::{Time, chart};
 
+/// Characters of a value among those of 200 fields: with more the page would not be small any more.
+const BRIEF: usize = 40;
+
 /// A number of whatever kind, or a reference to one: templates pass both.
 pub trait Count {
     fn count(&self) -> i64;
@@ -102,6 +105,21 @@ pub fn time(time: impl When, now: Time) -> Markup {
     ))
 }
 
+/// The time of the day, of a page that is shown anew; the script says it in the reader's zone.
+pub fn clock(time: impl When) -> Markup {
+    let Some(time) = time.when() else {
+        return Markup(String::new());
+    };
+    let (stamp, said) = (
+        time.format("%Y-%m-%dT%H:%M:%SZ"),
+        time.format("%H:%M:%S UTC"),
+    );
+    let exact = time.format("%Y-%m-%d %H:%M:%S UTC");
+    Markup(format!(
+        r#"<time datetime="{stamp}" title="{exact}" data-clock="1">{said}</time>"#
+    ))
+}
+
 /// An answer to an event: sign, number, words.
 pub fn outcome(status: impl Count) -> Markup {
     let status = u32::try_from(status.count()).unwrap_or_default();
@@ -159,6 +177,15 @@ pub fn value(text: &str) -> Markup {
     ))
 }
 
+/// The beginning of a value, for a list of many: the whole of it stands elsewhere.
+pub fn brief(text: &str) -> Markup {
+    if text.is_empty() {
+        return value(text);
+    }
+    let text = escaped(&words::cut(text, BRIEF));
+    Markup(format!(r#"<bdi class="value">{text}</bdi>"#))
+}
+
 /// `1,204`
 pub fn number(number: impl Count) -> String {
     words::number(number.count())
@@ -171,7 +198,12 @@ pub fn count(how_many: impl Count, one: &str) -> String {
 
 /// An event as it came, with line breaks: every letter of it stays as it was sent.
 pub fn pretty(raw: &str) -> Markup {
-    let text = escaped(&words::cut(&words::laid_out(raw), 20_000));
+    laid_out(&words::cut(&words::laid_out(raw), 20_000))
+}
+
+/// What has its line breaks already.
+pub fn laid_out(text: &str) -> Markup {
+    let text = escaped(text);
     Markup(format!(r#"<pre tabindex="0"><bdi>{text}</bdi></pre>"#))
 }
 
@@ -323,6 +355,7 @@ mod tests {
             value(&HOSTILE.repeat(50)),
             pretty(HOSTILE),
             beginning(HOSTILE),
+            brief(HOSTILE),
             pretty(&format!("{{\"a\": {}}}", serde_json::json!(HOSTILE))),
             state("ok", HOSTILE),
             options(&[(HOSTILE, HOSTILE)], ""),

@@ -11,9 +11,9 @@ pub use versions::{list as versions, restore};
 use super::failure::Page;
 use super::sources::SECTION;
 use super::visit::{Post, Visit};
-use crate::domain::Trouble;
-use crate::domain::draft::Draft;
+use crate::domain::draft::{Draft, row_of};
 use crate::domain::model::{Difference, Field, Row};
+use crate::domain::{Fault, Trouble};
 use page::{Saved, Shown};
 
 pub async fn map(visit: Visit) -> Page {
@@ -58,11 +58,11 @@ pub async fn change(post: Post) -> Page {
                 .suggestions(visit.account(), visit.source(), "")
                 .await;
             let (suggested, _) = visit.need(SECTION, suggested).await?;
-            let all = what == "take-all";
-            for one in suggested
-                .iter()
-                .filter(|one| all && !one.field_is_mapped || one.path == of)
-            {
+            let wanted = match what {
+                "take-all" => draft.takes(&suggested),
+                _ => suggested.iter().filter(|one| one.path == of).collect(),
+            };
+            for one in wanted {
                 draft.take(one);
             }
         }
@@ -79,7 +79,7 @@ pub async fn change(post: Post) -> Page {
         "add-field" | "enter" => {
             let (name, of) = (&shown.new_name, shown.new_type.unwrap_or(ValueType::Text));
             match visit.calls.create_field(visit.account(), name, of).await {
-                Ok(field) => return show_with_field(&visit, &form, &field, shown).await,
+                Ok(field) => return show_with_field(&visit, &form, field, shown).await,
                 Err(trouble) => shown.faults.push(("new_name".to_owned(), trouble.says())),
             }
         }
@@ -96,7 +96,7 @@ pub async fn change(post: Post) -> Page {
 async fn show_with_field(
     visit: &Visit,
     form: &crate::domain::Form,
-    field: &str,
+    (field, is_new): (String, bool),
     mut shown: Shown,
 ) -> Page {
     let saved = Saved::load(visit).await?;
@@ -106,12 +106,16 @@ async fn show_with_field(
     let line = draft.lines.iter_mut().find(|line| line.field.id == field);
     if let Some(line) = line {
         line.on = true;
+        let was = match is_new {
+            true => "was made",
+            false => "was there already",
+        };
         shown.says = format!(
-            "The field “{}” was made and is ticked below: choose the trait that fills it.",
+            "The field “{}” {was} and is ticked below: choose the trait that fills it.",
             line.field.name
         );
     }
-    shown.focus = field.to_owned();
+    shown.focus = field;
     page::show(visit, saved, draft, shown).await
 }
 
@@ -132,20 +136,31 @@ impl Shown {
     /// What is wrong, at the rows that it is about.
     fn add(&mut self, trouble: &Trouble, rows: &[Row], fields: &[Field]) {
         let Trouble::Invalid(faults) = trouble else {
-            self.faults.push((String::new(), trouble.says()));
+            self.say(String::new(), trouble.says());
             return;
         };
         for fault in faults {
-            let number = fault.field.split(['[', ']']).nth(1);
-            let row = number.and_then(|number| rows.get(number.parse::<usize>().ok()?));
-            let Some(row) = row else {
-                self.faults.push((String::new(), fault.sentence()));
-                continue;
-            };
-            let field = fields.iter().find(|field| field.id == row.target);
-            let name = field.map_or(&*row.target, |field| &*field.name);
-            let says = format!("{name}: {}.", fault.says.trim_end_matches('.'));
-            self.faults.push((row.target.clone(), says));
+            let row = row_of(fault).and_then(|place| rows.get(place));
+            self.add_one(fault, row, fields);
+        }
+    }
+
+    /// A fault, of this row.
+    fn add_one(&mut self, fault: &Fault, row: Option<&Row>, fields: &[Field]) {
+        let Some(row) = row else {
+            return self.say(String::new(), fault.sentence());
+        };
+        let field = fields.iter().find(|field| field.id == row.target);
+        let name = field.map_or(&*row.target, |field| &*field.name);
+        let says = format!("{name}: {}.", fault.says.trim_end_matches('.'));
+        self.say(row.target.clone(), says);
+    }
+
+    /// Once, whoever says it: a save and the preview behind it find the same.
+    fn say(&mut self, of: String, says: String) {
+        let said = (of, says);
+        if !self.faults.contains(&said) {
+            self.faults.push(said);
         }
     }
 }

@@ -8,14 +8,14 @@ use crate::stub::{ACCOUNT, HOSTILE, Stub};
 
 const PUT: &str = "/weir.mapping.v1.MappingService/PutActivityMapping";
 const UNMAP: &str = "/weir.mapping.v1.MappingService/DeleteActivityMapping";
-const NAME: &str = "order sent";
+pub const NAME: &str = "order sent";
 
 fn path(page: &str) -> String {
     format!("/accounts/{ACCOUNT}/sources/{SOURCE}/{page}")
 }
 
 /// The source at this version, and an activity that is mapped.
-fn stands(stub: &Stub, version: i64, name: &str) {
+pub fn stands(stub: &Stub, version: i64, name: &str) {
     let source = wire::GetSourceResponse {
         source: Some(wire::Source {
             source_id: SOURCE.to_owned(),
@@ -46,7 +46,7 @@ fn stands(stub: &Stub, version: i64, name: &str) {
 }
 
 /// A form that was loaded at version 1.
-async fn send(console: &Console, says: &[(&str, &str)]) -> Answer {
+pub async fn send(console: &Console, says: &[(&str, &str)]) -> Answer {
     let cookie = console.administrator().await;
     let token = console.form_token(&cookie).await;
     let mut form = vec![

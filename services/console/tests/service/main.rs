@@ -4,6 +4,7 @@
 
 mod activities;
 mod away;
+mod drafts;
 mod escapes;
 mod forms;
 mod harness;
@@ -11,8 +12,10 @@ mod lists;
 mod passwords;
 mod plans;
 mod posts;
+mod refusals;
 mod saves;
 mod sessions;
 mod single;
 mod stub;
+mod told;
 mod wizard;

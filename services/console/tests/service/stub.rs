@@ -43,6 +43,8 @@ struct State {
     answers: Mutex<HashMap<&'static str, Bytes>>,
     away: Mutex<HashSet<&'static str>>,
     refused: Mutex<HashMap<&'static str, tonic::Status>>,
+    /// Of one call alone, first those that were said first.
+    refused_once: Mutex<Vec<(&'static str, tonic::Status)>>,
     /// What was asked, by method.
     sent: Mutex<Vec<(String, Bytes)>>,
     calls: Mutex<Vec<(String, String)>>,
@@ -112,6 +114,11 @@ impl Stub {
         self.0.refused.lock().unwrap().insert(path, status);
     }
 
+    /// What the next call of a method fails with; behind what was said before.
+    pub fn refuse_once(&self, path: &'static str, status: tonic::Status) {
+        self.0.refused_once.lock().unwrap().push((path, status));
+    }
+
     /// What a method was asked, in order.
     pub fn sent<T: Message + Default>(&self, path: &str) -> Vec<T> {
         let sent = self.0.sent.lock().unwrap();
@@ -172,6 +179,11 @@ impl Stub {
             return weir_rpc::unavailable("it").into_http();
         }
         drop(away);
+        let mut once = self.0.refused_once.lock().unwrap();
+        if let Some(place) = once.iter().position(|(refused, _)| *refused == path) {
+            return once.remove(place).1.into_http();
+        }
+        drop(once);
         if let Some(status) = self.0.refused.lock().unwrap().get(&*path) {
             return status.clone().into_http();
         }

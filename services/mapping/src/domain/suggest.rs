@@ -27,6 +27,9 @@ const MAX_DEPTH: usize = 4;
 /// Of one path; what they show, more would show again.
 const MOST_SEEN: usize = 100;
 const MAX_EXAMPLES: usize = 3;
+/// One of so many values may be one that a field does not take: the everyday case is a few that are
+/// wrong, and a field of which most are wrong is another one.
+const LEAST_OF: usize = 4;
 
 /// The kinds of JSON, as they are counted.
 pub const KINDS: [&str; 5] = ["string", "number", "boolean", "object", "array"];
@@ -43,6 +46,8 @@ pub struct Suggestion {
     pub shape: Shape,
     /// The field that it fits, and whether another path fills that.
     pub field: Option<(String, bool)>,
+    /// Values that this field would not take.
+    pub misfits: usize,
 }
 
 /// What is mapped, and what could be.
@@ -186,7 +191,8 @@ impl Values<'_> {
         kinds.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         let path_read: Path = path.parse().expect("those that are none were left out");
         let shape = shape_of(&path_read, &self.values);
-        let field = self.field(&path_read, &shape, known);
+        let found = self.field(&path_read, &shape, known);
+        let (misfits, field) = found.map_or((0, None), |(misfits, field)| (misfits, Some(field)));
         Suggestion {
             path,
             seen: self.events,
@@ -194,31 +200,44 @@ impl Values<'_> {
             examples,
             shape,
             field,
+            misfits,
         }
     }
 
-    /// By name and by values: that is a field which takes all of them.
-    fn field(&self, path: &Path, shape: &Shape, known: &Known<'_>) -> Option<(String, bool)> {
-        let mut fields = known.fields.iter();
-        let field = fields.find(|field| {
-            fits_by_name(path, field)
-                && (!path.is_list() || field.value_type.takes_lists())
-                && self.all_fit(field.value_type, shape)
-        })?;
+    /// By name and by values: of those fields which take enough of them the first that takes most.
+    /// With how many it does not take.
+    fn field(
+        &self,
+        path: &Path,
+        shape: &Shape,
+        known: &Known<'_>,
+    ) -> Option<(usize, (String, bool))> {
+        let fields = known.fields.iter();
+        let named = fields.filter(|field| {
+            fits_by_name(path, field) && (!path.is_list() || field.value_type.takes_lists())
+        });
+        let fitting = named.filter_map(|field| {
+            let misfits = self.misfits(field.value_type, shape)?;
+            (misfits * LEAST_OF <= self.values.len()).then_some((misfits, field))
+        });
+        let (misfits, field) = fitting.min_by_key(|(misfits, _)| *misfits)?;
         let is_mapped = known
             .rows
             .iter()
             .any(|(_, target)| *target == field.id.as_str());
-        Some((field.id.to_string(), is_mapped))
+        Some((misfits, (field.id.to_string(), is_mapped)))
     }
 
-    fn all_fit(&self, value_type: ValueType, shape: &Shape) -> bool {
+    /// How many values a type does not take; none where it can't be said. Where a format is needed
+    /// there is none but those that read all values.
+    fn misfits(&self, value_type: ValueType, shape: &Shape) -> Option<usize> {
         let formats = match value_type.needs_format() || value_type == ValueType::Time {
             true => shape.formats.iter().map(String::as_str).collect(),
             false => vec![],
         };
-        shapes::converter(value_type, formats)
-            .is_some_and(|converter| self.values.iter().all(|value| takes(&converter, value)))
+        let converter = shapes::converter(value_type, formats)?;
+        let values = self.values.iter();
+        Some(values.filter(|value| !takes(&converter, value)).count())
     }
 }
 

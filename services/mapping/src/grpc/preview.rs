@@ -172,5 +172,6 @@ fn suggestion(suggestion: suggest::Suggestion) -> Suggestion {
         formats: suggestion.shape.formats,
         field_id,
         field_is_mapped,
+        misfit_count: u32::try_from(suggestion.misfits).unwrap_or(u32::MAX),
     }
 }

@@ -93,6 +93,14 @@ pub struct Recent {
     pub replayed: bool,
 }
 
+impl Recent {
+    /// Tells it from all others of a list: an event that is answered again is another one.
+    pub fn key(&self) -> String {
+        let answered = self.answered.map_or(0, |time| time.timestamp_millis());
+        format!("{}-{}-{answered}", self.batch_id, self.index)
+    }
+}
+
 /// All that is known of the events of one message id.
 #[derive(Debug, Clone, Default)]
 pub struct Story {

@@ -112,6 +112,21 @@ pub struct Suggestion {
     /// Empty: none fits.
     pub field: String,
     pub field_is_mapped: bool,
+    /// How many values there were, and how many of them the field does not take.
+    pub values: u32,
+    pub misfits: u32,
+}
+
+impl Suggestion {
+    /// What its values are, as people say it: `Date, written DD-MM-YYYY`.
+    pub fn is(&self) -> String {
+        let of = self.of.map(|of| words::type_name(of).to_owned());
+        let of = of.unwrap_or_else(|| self.kinds.clone());
+        match self.formats.first() {
+            Some(format) => format!("{of}, written {format}"),
+            None => of,
+        }
+    }
 }
 
 /// What a draft would come to (semantics 7.6).

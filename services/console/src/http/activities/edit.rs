@@ -4,16 +4,18 @@ use askama::Template;
 use weir_reasons::Reason;
 use weir_values::ValueType;
 
+use super::super::drafted::{self, Previewed};
 use super::super::failure::Page;
 use super::super::frame::Frame;
 use super::super::sources::SECTION;
 use super::super::visit::{Post, Visit};
 use super::super::{html, respond};
-use crate::domain::draft::{Numbered, attribute_lines, attributes, differences, numbered, push};
+use crate::domain::attributes::{Numbered, attribute_lines, attributes, numbered, push};
+use crate::domain::draft::{differences, row_of};
 use crate::domain::model::{
     ActivityMapping, Difference, Preview, PreviewedRow, Row, Source, Suggestion,
 };
-use crate::domain::{Form, Trouble, words};
+use crate::domain::{Fault, Form, Trouble, words};
 
 /// What nobody has chosen yet.
 const RETENTION_DAYS: u32 = 730;
@@ -27,6 +29,8 @@ struct ActivityPage {
     work: Work,
     shapes: Vec<Shape>,
     preview: Option<Preview>,
+    /// Attributes that are not in the preview, since they are wrong.
+    left_out: usize,
     suggestions: Vec<Suggestion>,
     away: String,
     slots: (i64, i64),
@@ -43,11 +47,14 @@ struct Work {
     is_new: bool,
     /// The source's, that the page began with.
     version: i64,
-    fault: String,
+    /// The number of the line that it is about (or none), and what.
+    faults: Vec<(Option<usize>, String)>,
     /// What somebody else did meanwhile, and what differs from that.
     conflict: Option<(String, Vec<Difference>)>,
     new_property: String,
     new_type: Option<ValueType>,
+    /// Whether there may be what is not saved.
+    is_changed: bool,
 }
 
 impl Work {
@@ -59,6 +66,34 @@ impl Work {
         }
     }
 
+    /// What is wrong, at the line that it is about; once, whoever says it.
+    fn add(&mut self, fault: &Fault, place: Option<usize>) {
+        let mut named = self.lines.iter().filter(|line| !line.row.path.is_empty());
+        let line = place.and_then(|place| named.nth(place));
+        let said = match line {
+            Some(line) => {
+                let says = fault.says.trim_end_matches('.');
+                (Some(line.number), format!("{}: {says}.", line.row.target))
+            }
+            None => (None, fault.sentence()),
+        };
+        if !self.faults.contains(&said) {
+            self.faults.push(said);
+        }
+    }
+
+    /// Why it could not be saved.
+    fn refused(&mut self, trouble: &Trouble) {
+        match trouble {
+            Trouble::Invalid(faults) => {
+                for fault in faults {
+                    self.add(fault, row_of(fault));
+                }
+            }
+            other => self.faults.push((None, other.says())),
+        }
+    }
+
     fn of_form(form: &Form) -> Self {
         Self {
             name: form.get("name").to_owned(),
@@ -66,10 +101,11 @@ impl Work {
             lines: attribute_lines(form),
             is_new: form.has("is_new"),
             version: form.number("version").unwrap_or_default(),
-            fault: String::new(),
+            faults: Vec::new(),
             conflict: None,
             new_property: form.get("new_property").to_owned(),
             new_type: ValueType::named(form.get("new_type")),
+            is_changed: !form.get("do").is_empty(),
         }
     }
 }
@@ -79,6 +115,7 @@ struct Shape {
     number: usize,
     row: Row,
     verdict: Option<PreviewedRow>,
+    fault: String,
 }
 
 pub async fn edit(visit: Visit) -> Page {
@@ -135,32 +172,32 @@ fn suggested(one: &Suggestion) -> Row {
 async fn show(visit: &Visit, mut work: Work) -> Page {
     let (account, id) = (visit.account(), visit.source());
     let activity = work.activity();
-    let previewing = async {
-        if activity.attributes.is_empty() {
-            return Ok(None);
-        }
-        let previewed = visit.calls.preview_activity(account, id, &activity).await;
-        previewed.map(Some)
+    let ask = async |attributes: Vec<Row>| {
+        let draft = ActivityMapping {
+            attributes,
+            ..activity.clone()
+        };
+        visit.calls.preview_activity(account, id, &draft).await
     };
-    let (frame, source, suggested, preview) = tokio::join!(
+    let (frame, source, suggested, previewed) = tokio::join!(
         visit.frame("Activity", SECTION),
         visit.calls.source(account, id),
         visit.calls.suggestions(account, id, &activity.event_name),
-        previewing
+        Box::pin(drafted::preview(&activity.attributes, ask))
     );
     let source = visit.need(SECTION, source).await?;
     let (mut suggestions, _) = suggested.unwrap_or_default();
     let rows = &activity.attributes;
     suggestions.retain(|one| !rows.iter().any(|row| row.path == one.path));
-    let mut away = String::new();
-    let preview = preview.unwrap_or_else(|trouble| {
-        match trouble.status() {
-            422 if work.fault.is_empty() => work.fault = said(&trouble, rows),
-            422 => {}
-            _ => away = format!("The preview is missing: {}", trouble.says()),
-        }
-        None
-    });
+    for (place, fault) in &previewed.faults {
+        work.add(fault, *place);
+    }
+    let away = previewed
+        .trouble
+        .as_ref()
+        .map_or_else(String::new, |trouble| {
+            format!("The preview is missing: {}", trouble.says())
+        });
     let owner = frame.account.as_ref();
     let slots = owner.map_or((0, 0), |one| (one.mapped_activities, one.activity_slots));
     let frame = frame.under_source(&source);
@@ -168,9 +205,10 @@ async fn show(visit: &Visit, mut work: Work) -> Page {
         frame: frame.under("Activities", &all(visit)),
         source,
         tab: "activities",
-        shapes: shapes(&work.lines, preview.as_ref()),
+        shapes: shapes(&work, &previewed),
+        left_out: previewed.left_out(),
+        preview: previewed.preview,
         work,
-        preview,
         suggestions,
         away,
         slots,
@@ -178,34 +216,22 @@ async fn show(visit: &Visit, mut work: Work) -> Page {
 }
 
 /// What became of each line that names a property.
-fn shapes(lines: &[Numbered], preview: Option<&Preview>) -> Vec<Shape> {
-    let mut verdicts = preview.into_iter().flat_map(|preview| &preview.rows);
-    let shape = |line: &Numbered| Shape {
-        number: line.number,
-        row: line.row.clone(),
-        verdict: match line.row.path.is_empty() {
-            true => None,
-            false => verdicts.next().cloned(),
-        },
+fn shapes(work: &Work, previewed: &Previewed) -> Vec<Shape> {
+    let mut verdicts = previewed.verdicts.iter();
+    let shape = |line: &Numbered| {
+        let of_line = |(number, _): &&(Option<usize>, String)| *number == Some(line.number);
+        let fault = work.faults.iter().find(of_line);
+        Shape {
+            number: line.number,
+            row: line.row.clone(),
+            verdict: match line.row.path.is_empty() {
+                true => None,
+                false => verdicts.next().cloned().flatten(),
+            },
+            fault: fault.map_or_else(String::new, |(_, says)| says.clone()),
+        }
     };
-    lines.iter().map(shape).collect()
-}
-
-/// What is wrong, with the names of attributes instead of their places.
-fn said(trouble: &Trouble, rows: &[Row]) -> String {
-    let Trouble::Invalid(faults) = trouble else {
-        return trouble.says();
-    };
-    let sentences = faults.iter().map(|fault| {
-        let number = fault.field.split(['[', ']']).nth(1);
-        let row = number.and_then(|number| rows.get(number.parse::<usize>().ok()?));
-        row.map_or_else(
-            || fault.sentence(),
-            |row| format!("{}: {}.", row.target, fault.says.trim_end_matches('.')),
-        )
-    });
-    let sentences: Vec<_> = sentences.collect();
-    sentences.join(" ")
+    work.lines.iter().map(shape).collect()
 }
 
 pub async fn change(post: Post) -> Page {
@@ -217,7 +243,7 @@ pub async fn change(post: Post) -> Page {
         .unwrap_or((form.get("do"), ""));
     match what {
         "save" => match form.whole("retention", "Kept for, in days", RETENTION) {
-            Err(fault) if form.has("retention") => work.fault = fault.sentence(),
+            Err(fault) if form.has("retention") => work.add(&fault, None),
             _ => return save(&visit, work).await,
         },
         "unmap" => {
@@ -288,7 +314,7 @@ async fn save(visit: &Visit, mut work: Work) -> Page {
             html::query(&work.name)
         ))),
         Err(trouble) => {
-            work.fault = said(&trouble, &activity.attributes);
+            work.refused(&trouble);
             show(visit, work).await
         }
     }

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use askama::Template;
 use weir_values::ValueType;
 
+use super::super::drafted;
 use super::super::failure::Page;
 use super::super::frame::Frame;
 use super::super::sources::SECTION;
 use super::super::visit::Visit;
 use super::super::{html, respond};
 use super::named;
-use crate::domain::Trouble;
-use crate::domain::came::Came;
+use crate::domain::came::{Came, MAX_LETTERS};
 use crate::domain::draft::{Draft, Line, differences};
 use crate::domain::model::{
     Account, Difference, Field, KeptFilter, Preview, PreviewedRow, Row, Source, Status, Suggestion,
@@ -91,7 +91,8 @@ pub struct Shown {
 /// A path that came in.
 struct Trait {
     path: String,
-    seen: u32,
+    /// In so many events; none where nobody counted.
+    seen: Option<u32>,
     examples: Vec<String>,
     /// The field that it fills in the draft.
     fills: String,
@@ -125,9 +126,16 @@ struct MapPage {
     shapes: Vec<Shape>,
     unique: Vec<(String, String)>,
     preview: Option<Preview>,
+    /// Rows that are not in the preview, since they are wrong.
+    left_out: usize,
     refused: usize,
     differences: Vec<Difference>,
+    /// Whether there is what leaving would lose.
+    is_changed: bool,
+    /// Those that are taken at once.
     suggestions: usize,
+    /// Fields that the search finds.
+    found: usize,
     kept: usize,
     away: Vec<String>,
 }
@@ -135,18 +143,12 @@ struct MapPage {
 pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -> Page {
     let (account, id) = (visit.account(), visit.source());
     let rows = draft.rows(&saved.rows);
-    let previewing = async {
-        if rows.is_empty() {
-            return Ok(None);
-        }
-        let previewed = visit.calls.preview_contact(account, id, &rows).await;
-        previewed.map(Some)
-    };
+    let ask = async |rows: Vec<Row>| visit.calls.preview_contact(account, id, &rows).await;
     let all = KeptFilter::default();
-    let (frame, suggested, preview, kept, samples) = tokio::join!(
+    let (frame, suggested, mut previewed, kept, samples) = tokio::join!(
         visit.frame("Map", SECTION),
         visit.calls.suggestions(account, id, ""),
-        previewing,
+        Box::pin(drafted::preview(&rows, ask)),
         visit.calls.kept(account, id, &all, ""),
         visit.calls.samples(account, id, "")
     );
@@ -155,26 +157,26 @@ pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -
         away.push(format!("What came in is not shown: {}", trouble.says()));
         (Vec::new(), 0)
     });
-    let preview = match preview {
-        Ok(preview) => preview,
-        Err(trouble @ Trouble::Invalid(_)) => {
-            shown.add(&trouble, &rows, &saved.fields);
-            None
-        }
-        Err(trouble) => {
-            away.push(format!("The preview is missing: {}", trouble.says()));
-            None
-        }
-    };
-    let verdicts = verdicts(&rows, preview.as_ref());
+    for (place, fault) in &previewed.faults {
+        let row = place.and_then(|place| rows.get(place));
+        shown.add_one(fault, row, &saved.fields);
+    }
+    if let Some(trouble) = &previewed.trouble {
+        away.push(format!("The preview is missing: {}", trouble.says()));
+    }
+    let (left_out, preview) = (previewed.left_out(), previewed.preview.take());
+    let verdicts = verdicts(&rows, &previewed.verdicts);
     let names = |id: &str| saved.name_of(id);
     let came = Came::of(samples.iter().flatten().map(|sample| &*sample.raw));
-    let traits = traits(&rows, &verdicts, &suggestions, &came, &names);
+    let traits = traits(&draft, &rows, &verdicts, &suggestions, &came, &names);
     let shapes = draft
         .lines
         .iter()
         .map(|line| shape(line, &draft, &verdicts, &shown));
     let events = preview.as_ref().map_or(&[][..], |preview| &preview.events);
+    let differences = saved.differences(&draft, &rows);
+    let is_begun = !draft.faults().is_empty() || !shown.new_name.is_empty();
+    let is_changed = is_begun || !differences.is_empty();
     let page = MapPage {
         frame: frame.under_source(&saved.source),
         tab: "map",
@@ -192,11 +194,14 @@ pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -
             .map(|id| (id.clone(), names(id)))
             .collect(),
         refused: events.iter().filter(|event| event.status >= 400).count(),
-        differences: saved.differences(&draft, &rows),
-        suggestions: still_open(&suggestions, &traits),
+        differences,
+        suggestions: draft.takes(&suggestions).len(),
+        found: draft.lines.iter().filter(|line| line.found).count(),
+        is_changed,
         kept: kept.map_or(0, |kept| kept.items.len()),
         traits,
         preview,
+        left_out,
         shown,
         away,
         source: saved.source,
@@ -204,24 +209,16 @@ pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -
     Ok(respond::page(&page))
 }
 
-/// How many suggestions nothing came of yet.
-fn still_open(suggestions: &[Suggestion], traits: &[Trait]) -> usize {
-    let is_taken = |one: &Suggestion| {
-        let mut same = traits.iter().filter(|known| known.path == one.path);
-        same.any(|known| !known.fills.is_empty())
-    };
-    let open = |one: &&Suggestion| !one.field.is_empty() && !is_taken(one);
-    suggestions.iter().filter(open).count()
-}
-
 /// What became of each row, by its field.
 fn verdicts<'a>(
     rows: &'a [Row],
-    preview: Option<&'a Preview>,
+    verdicts: &'a [Option<PreviewedRow>],
 ) -> HashMap<&'a str, &'a PreviewedRow> {
-    let previewed = preview.map_or(&[][..], |preview| &preview.rows);
     let targets = rows.iter().map(|row| &*row.target);
-    targets.zip(previewed).collect()
+    let of_each = targets.zip(verdicts);
+    of_each
+        .filter_map(|(target, verdict)| Some((target, verdict.as_ref()?)))
+        .collect()
 }
 
 fn shape(
@@ -247,7 +244,11 @@ fn shape(
     }
 }
 
+/// So many traits have all of their examples beside them; those behind have one.
+const MANY: usize = 50;
+
 fn traits(
+    draft: &Draft,
     rows: &[Row],
     verdicts: &HashMap<&str, &PreviewedRow>,
     suggestions: &[Suggestion],
@@ -267,7 +268,7 @@ fn traits(
             }
             found.push(Trait {
                 path: path.clone(),
-                seen: verdict.map_or(0, |verdict| verdict.seen()),
+                seen: verdict.map(|verdict| verdict.seen()),
                 examples,
                 fills: names(&row.target),
                 suggested: String::new(),
@@ -276,33 +277,49 @@ fn traits(
         }
     }
     for one in suggestions {
-        let examples = one.examples.iter().map(|example| words::cut(example, 60));
+        let examples = one
+            .examples
+            .iter()
+            .map(|example| words::cut(example, MAX_LETTERS));
         if let Some(known) = found.iter_mut().find(|known| known.path == one.path) {
             known.examples = examples.collect();
-            known.seen = known.seen.max(one.seen);
+            known.seen = known.seen.max(Some(one.seen));
             continue;
         }
-        let mut why = vec![one.kinds.clone()];
-        why.extend(
-            one.of
-                .map(|of| format!("fits {}", words::type_name(of).to_lowercase())),
-        );
-        why.extend(
-            one.formats
-                .first()
-                .map(|format| format!("written {format}")),
-        );
         found.push(Trait {
             path: one.path.clone(),
-            seen: one.seen,
+            seen: Some(one.seen),
             examples: examples.collect(),
             fills: String::new(),
             suggested: match one.field.is_empty() {
                 true => String::new(),
                 false => names(&one.field),
             },
-            why: why.join(", "),
+            why: why(one, draft),
         });
     }
+    for behind in found.iter_mut().skip(MANY) {
+        behind.examples.truncate(1);
+    }
     found
+}
+
+/// Why it is suggested, where it is; and what its values are, where it is not.
+fn why(one: &Suggestion, draft: &Draft) -> String {
+    let Some(field) = draft.field(&one.field) else {
+        return one.is();
+    };
+    let fits = match one.misfits {
+        0 => "its name fits, and so do its values".to_owned(),
+        misfits => {
+            // No more are looked at.
+            let (values, are) = (one.values.min(100), if misfits == 1 { "is" } else { "are" });
+            let what = words::no_value(field.of);
+            format!("its name fits; {misfits} of {values} values {are} {what}")
+        }
+    };
+    match draft.path_of(&one.field) {
+        "" => fits,
+        path => format!("{fits}; looked at where {path} is empty"),
+    }
 }

@@ -28,7 +28,6 @@ pub async fn save(
     let rows = draft.rows(&saved.rows);
     let faults = faults(&draft, &rows);
     if !faults.is_empty() {
-        let faults = faults.into_iter().map(|says| (String::new(), says));
         shown.faults.extend(faults);
         return page::show(visit, saved, draft, shown).await;
     }
@@ -71,6 +70,15 @@ pub async fn save(
     {
         return half_done(visit, draft, shown, version, &trouble).await;
     }
+    if unique == Wanted::Changed && wish.is_some() {
+        // It goes on for as long as there are contacts: its page says how far it is.
+        let done = match is_new {
+            true => format!("reindex&n={version}"),
+            false => "reindex".to_owned(),
+        };
+        let path = format!("/accounts/{account}/reindex?source={source}&done={done}");
+        return Ok(respond::go(&path));
+    }
     let done = match (is_new, unique) {
         (true, _) => format!("version&n={version}"),
         (false, Wanted::Changed) => "saved".to_owned(),
@@ -80,13 +88,13 @@ pub async fn save(
     Ok(respond::go(&path))
 }
 
-/// What can't be saved whatever others do.
-fn faults(draft: &Draft, rows: &[Row]) -> Vec<String> {
-    let mut faults: Vec<_> = draft.faults().iter().map(|one| one.sentence()).collect();
+/// What can't be saved whatever others do, and the field that it is about.
+fn faults(draft: &Draft, rows: &[Row]) -> Vec<(String, String)> {
+    let mut faults = draft.faults();
     if faults.is_empty() && rows.is_empty() {
         let says = "Tick at least one field and choose the trait that fills it: without a mapping \
                     every event is refused.";
-        faults.push(says.to_owned());
+        faults.push((String::new(), says.to_owned()));
     }
     faults
 }

@@ -8,7 +8,14 @@ use super::super::frame::Frame;
 use super::super::sources::SECTION;
 use super::super::visit::{Post, Visit};
 use super::super::{html, respond};
+use crate::domain::Trouble;
+use crate::domain::draft::differences;
 use crate::domain::model::{Difference, Source, Version};
+
+/// Older ones are not kept (semantics 7.4).
+const KEPT: usize = 100;
+/// A source's before anything was saved.
+const FIRST: i64 = 1;
 
 #[derive(Template)]
 #[template(path = "versions.html")]
@@ -19,6 +26,8 @@ struct VersionsPage {
     /// Of an activity; empty: the contact mapping.
     name: String,
     versions: Vec<Version>,
+    /// The first of them is the first there ever was.
+    begins_with_nothing: bool,
     /// Which two are compared, and what differs.
     compared: Option<(i64, i64, Vec<Difference>)>,
     fault: String,
@@ -29,7 +38,7 @@ pub async fn list(visit: Visit) -> Page {
     show(&visit, &name, String::new()).await
 }
 
-async fn show(visit: &Visit, name: &str, fault: String) -> Page {
+async fn show(visit: &Visit, name: &str, mut fault: String) -> Page {
     let (account, id) = (visit.account(), visit.source());
     let (frame, source, versions) = tokio::join!(
         visit.frame("Versions", SECTION),
@@ -38,11 +47,20 @@ async fn show(visit: &Visit, name: &str, fault: String) -> Page {
     );
     let source = visit.need(SECTION, source).await?;
     let versions = visit.need(SECTION, versions).await?;
+    let begins_with_nothing = versions.len() < KEPT && !versions.is_empty();
     let (from, to) = (visit.query.number("from"), visit.query.number("to"));
     let mut compared = None;
     if let (Some(from), Some(to)) = (from, to) {
-        let found = visit.calls.compare((account, id), name, from, to).await;
-        compared = Some((from, to, visit.need(SECTION, found).await?));
+        let first = versions.last().map_or(0, |first| first.version);
+        let found = match versions.iter().find(|one| one.version == to) {
+            // Of before the first save there is no version.
+            Some(to) if begins_with_nothing && from < first => Ok(of_all(to)),
+            _ => visit.calls.compare((account, id), name, from, to).await,
+        };
+        match found {
+            Err(trouble @ Trouble::Missing { .. }) if fault.is_empty() => fault = trouble.says(),
+            found => compared = Some((from, to, visit.need(SECTION, found).await?)),
+        }
     }
     Ok(respond::page(&VersionsPage {
         frame: frame.under_source(&source),
@@ -50,9 +68,21 @@ async fn show(visit: &Visit, name: &str, fault: String) -> Page {
         tab: if name.is_empty() { "map" } else { "activities" },
         name: name.to_owned(),
         versions,
+        begins_with_nothing,
         compared,
         fault,
     }))
+}
+
+/// Held against a source in which nothing was saved.
+fn of_all(version: &Version) -> Vec<Difference> {
+    let mut found = differences(&[], &version.rows);
+    found.extend(version.retention_days.map(|days| Difference {
+        target: "Retention".to_owned(),
+        before: String::new(),
+        after: format!("{days} days"),
+    }));
+    found
 }
 
 pub async fn restore(post: Post) -> Page {
@@ -66,15 +96,19 @@ pub async fn restore(post: Post) -> Page {
         .restore((account, id), name, version, expected)
         .await
     {
-        Ok(_) => {
+        Ok(is_new) => {
+            let done = if is_new { "restored" } else { "same" };
             let page = match name.is_empty() {
-                true => "map?done=restored".to_owned(),
-                false => format!("activities/edit?name={}&done=restored", html::query(name)),
+                true => format!("map?done={done}"),
+                false => format!("activities/edit?name={}&done={done}", html::query(name)),
             };
             Ok(respond::go(&format!(
                 "/accounts/{account}/sources/{id}/{page}"
             )))
         }
-        Err(trouble) => show(&visit, name, trouble.says()).await,
+        Err(trouble) => {
+            let says = visit.told(SECTION, trouble).await?;
+            show(&visit, name, says).await
+        }
     }
 }

@@ -53,6 +53,26 @@ fn one(name: &str, values: &[&str]) -> (ValueType, Vec<String>, String) {
     (suggestion.shape.value_type, suggestion.shape.formats, field)
 }
 
+// Semantics 7.7.
+#[test]
+fn a_few_wrong_values_are_told_and_hide_no_suggestion() {
+    let of = |good: usize, bad: usize| {
+        let good = std::iter::repeat_n(r#"{"mail": "lana@example.org"}"#, good);
+        let objects: Vec<&str> = good
+            .chain(std::iter::repeat_n(r#"{"mail": "no address"}"#, bad))
+            .collect();
+        let suggestion = suggested(&objects).remove(0);
+        let field = suggestion.field.map(|(id, _)| id).unwrap_or_default();
+        (field, suggestion.misfits)
+    };
+    let email = "str::email".to_owned();
+    assert_eq!(of(20, 0), (email.clone(), 0));
+    assert_eq!(of(16, 4), (email.clone(), 4));
+    assert_eq!(of(3, 1), (email, 1));
+    assert_eq!(of(2, 1), (String::new(), 0));
+    assert_eq!(of(0, 5), (String::new(), 0));
+}
+
 /// Name, values, type, formats, field.
 type Case = (
     &'static str,
