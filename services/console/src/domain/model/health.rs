@@ -54,7 +54,7 @@ pub struct Reached {
 pub struct Gauge {
     pub name: String,
     pub help: String,
-    /// `job=sweep`
+    /// `of=sweep`
     pub labels: Vec<String>,
     pub value: f64,
 }
