@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
-use weir_stack::{Channel, Reach, Service, Shown, StackFile};
+use anyhow::anyhow;
+use weir_stack::{Channel, Instance, Listens, Reach, Service, Shown, StackFile, until_ready};
 
 use weir_tls::ClientOptions;
 
@@ -19,13 +19,16 @@ pub use token::given as given_token;
 
 /// No method of ours takes longer.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// Of several replicas, one that does not say that it is ready in this time is passed over.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// gRPC addresses, and what calls show there.
 #[derive(Debug, Default)]
 pub struct Addresses {
-    by_service: BTreeMap<String, String>,
+    /// Of each all replicas.
+    by_service: BTreeMap<String, Vec<String>>,
     /// For every service that is not named.
-    any: Option<String>,
+    any: Vec<String>,
     shown: Shown,
     reach: Reach,
 }
@@ -43,17 +46,16 @@ impl Addresses {
                             names()
                         ))
                     })?;
-                    addresses
-                        .by_service
-                        .insert(service.name().to_owned(), url.to_owned());
+                    let known = addresses.by_service.entry(service.name().to_owned());
+                    known.or_default().extend(replicas(url));
                 }
-                _ => addresses.any = Some(address.clone()),
+                _ => addresses.any.extend(replicas(address)),
             }
         }
         let folder = &options.data.folder;
         let given = token::given(&options.token)?;
         if options.addresses.is_empty() {
-            addresses.by_service = by_environment(|name| std::env::var(name).ok());
+            addresses.by_service = of_environment();
         }
         if options.addresses.is_empty() && addresses.by_service.is_empty() {
             let file = StackFile::read(folder)?.ok_or_else(|| {
@@ -66,12 +68,7 @@ impl Addresses {
             })?;
             addresses.shown = Shown::token(given.as_deref().unwrap_or(&file.token))?;
             addresses.reach = file.reach()?;
-            addresses.by_service = file.grpc;
-            // They speak no gRPC, but may be asked whether they are ready.
-            let pages = [(Service::Edge, file.edge), (Service::Console, file.console)];
-            let known = pages.into_iter().filter(|(_, url)| !url.is_empty());
-            let known = known.map(|(service, url)| (service.name().to_owned(), url));
-            addresses.by_service.extend(known);
+            addresses.by_service = of_stack(&file);
             return Ok(addresses);
         }
         let file = StackFile::read(folder).ok().flatten();
@@ -93,9 +90,10 @@ impl Addresses {
         token: &str,
         reach: Reach,
     ) -> Result<Self, Failure> {
+        let by_service = by_service.into_iter();
         Ok(Self {
-            by_service,
-            any: None,
+            by_service: by_service.map(|(name, url)| (name, vec![url])).collect(),
+            any: Vec::new(),
             shown: Shown::token(token)?,
             reach,
         })
@@ -107,47 +105,101 @@ impl Addresses {
     }
 
     fn urls(&self) -> impl Iterator<Item = &str> {
-        let all = self.by_service.values().chain(&self.any);
+        let all = self.by_service.values().flatten().chain(&self.any);
         all.map(String::as_str)
     }
 
-    /// Of one service.
-    pub fn of(&self, service: Service) -> Result<&str, Failure> {
-        self.by_service
-            .get(service.name())
-            .or(self.any.as_ref())
-            .map(String::as_str)
-            .ok_or_else(|| {
-                Failure::Input(format!(
-                    "where is {0}? Say --address {0}=http://host:port",
-                    service.name()
-                ))
-            })
-    }
-
-    /// A connection to one service.
-    pub async fn connect(&self, service: Service) -> Result<Channel, Failure> {
-        let url = self.of(service)?;
-        if self.reach.lazily(url).is_err() {
+    /// Of one service all replicas that are known; at least one.
+    pub fn of(&self, service: Service) -> Result<&[String], Failure> {
+        let known = self.by_service.get(service.name());
+        let known = known.unwrap_or(&self.any);
+        if known.is_empty() {
             return Err(Failure::Input(format!(
-                "{url:?} is not an address such as http://host:port"
+                "where is {0}? Say --address {0}=http://host:port",
+                service.name()
             )));
         }
-        let connected = self.reach.connect(url, TIMEOUT).await;
-        let channel = connected.with_context(|| service.name())?;
-        Ok(self.shown.clone().by(channel))
+        Ok(known)
+    }
+
+    /// A connection to one service: of several replicas to the first that is ready, or else the
+    /// first that is there.
+    pub async fn connect(&self, service: Service) -> Result<Channel, Failure> {
+        let urls = self.of(service)?;
+        for url in urls {
+            if self.reach.lazily(url).is_err() {
+                return Err(Failure::Input(format!(
+                    "{url:?} is not an address such as http://host:port"
+                )));
+            }
+        }
+        let (mut there, mut away) = (None, Vec::new());
+        for url in urls {
+            match self.reach.connect(url, TIMEOUT).await {
+                Ok(channel) if urls.len() == 1 || self.is_ready(service, url).await => {
+                    return Ok(self.shown.clone().by(channel));
+                }
+                Ok(channel) => there = there.or(Some(channel)),
+                Err(error) => away.push(format!("{error:#}")),
+            }
+        }
+        match there {
+            Some(channel) => Ok(self.shown.clone().by(channel)),
+            None => Err(anyhow!("{}: {}", service.name(), away.join("; ")).into()),
+        }
+    }
+
+    /// A connection to this one of them, on first use.
+    pub fn channel(&self, url: &str) -> anyhow::Result<Channel> {
+        Ok(self.shown.clone().by(self.reach.lazily(url)?))
+    }
+
+    async fn is_ready(&self, service: Service, url: &str) -> bool {
+        let listens = Listens {
+            address: url.to_owned(),
+            metrics: format!("{url}/readyz"),
+        };
+        let ready = until_ready(service, &listens, &self.reach);
+        matches!(tokio::time::timeout(PATIENCE, ready).await, Ok(Ok(())))
     }
 }
 
-/// As services are told where the others are; of several replicas the first.
-fn by_environment(variable: impl Fn(&str) -> Option<String>) -> BTreeMap<String, String> {
+/// Of a list with commas in between.
+fn replicas(urls: &str) -> impl Iterator<Item = String> {
+    let urls = urls.split(',').map(str::trim);
+    urls.filter(|url| !url.is_empty()).map(str::to_owned)
+}
+
+/// Where the variables of services say that they are; nothing where they say nothing.
+pub fn of_environment() -> BTreeMap<String, Vec<String>> {
+    by_environment(|name| std::env::var(name).ok())
+}
+
+/// As services are told where the others are.
+fn by_environment(variable: impl Fn(&str) -> Option<String>) -> BTreeMap<String, Vec<String>> {
     let services = Service::ALL.into_iter();
     let known = services.filter_map(|service| {
-        let urls = variable(service.url_variable()?)?;
-        let first = urls.split(',').map(str::trim).find(|url| !url.is_empty())?;
-        Some((service.name().to_owned(), first.to_owned()))
+        let urls: Vec<_> = replicas(&variable(service.url_variable()?)?).collect();
+        (!urls.is_empty()).then(|| (service.name().to_owned(), urls))
     });
     known.collect()
+}
+
+/// Every process of a stack. Edge and console speak no gRPC, but may be asked whether they are ready.
+fn of_stack(file: &StackFile) -> BTreeMap<String, Vec<String>> {
+    let known = file.processes.iter();
+    let known = known.filter_map(|(name, listens)| Some((Instance::named(name)?, listens)));
+    let known: BTreeMap<_, _> = known.collect();
+    let mut by_service = BTreeMap::<_, Vec<String>>::new();
+    for (instance, listens) in known {
+        let urls = by_service.entry(instance.service.name().to_owned());
+        let urls = urls.or_default();
+        // All edges share one.
+        if !urls.contains(&listens.address) {
+            urls.push(listens.address.clone());
+        }
+    }
+    by_service
 }
 
 /// How these addresses are reached that somebody gave.
@@ -198,9 +250,12 @@ mod tests {
 
     #[test]
     fn addresses_are_given_for_one_service_or_for_all() {
-        let found = read(&["contact=http://a:1", "http://b:2"]).unwrap();
-        assert_eq!(found.of(Service::ContactUpsert).unwrap(), "http://a:1");
-        assert_eq!(found.of(Service::Quota).unwrap(), "http://b:2");
+        let found = read(&["contact=http://a:1,http://a:2", "http://b:2"]).unwrap();
+        let contact = found.of(Service::ContactUpsert).unwrap();
+        assert_eq!(contact, ["http://a:1", "http://a:2"]);
+        assert_eq!(found.of(Service::Quota).unwrap(), ["http://b:2"]);
+        let found = read(&["quota=http://a:1", "quota=http://b:2"]).unwrap();
+        assert_eq!(found.of(Service::Quota).unwrap().len(), 2);
     }
 
     #[test]
@@ -210,7 +265,8 @@ mod tests {
             "WEIR_MAPPING_URL" => Some(String::new()),
             _ => None,
         });
-        let quota = ("quota".to_owned(), "http://q1:7005".to_owned());
+        let quota = ["http://q1:7005", "http://q2:7005"].map(str::to_owned);
+        let quota = ("quota".to_owned(), quota.to_vec());
         assert_eq!(found, BTreeMap::from([quota]));
     }
 

@@ -44,8 +44,12 @@ pub enum Command {
     Down(DataOptions),
     /// Restart all services, one process after another: with `up --replicas 2` nobody notices.
     Restart(DataOptions),
-    /// Show whether Weir runs, and which services are healthy (exit code 1 unless all are).
-    Status(DataOptions),
+    /// Show which services are healthy, where mail goes, and which sources are paused.
+    ///
+    /// Of what runs where --address says, or WEIR_MAPPING_URL and so on, each replica of a list with
+    /// commas in between; else of what `up` started. Exit code 0 where all are healthy, else 1. What
+    /// mapping does not tell within two seconds is named as not known.
+    Status(AddressOptions),
     Health(HealthOptions),
     Roles(RolesOptions),
     /// Write .env with new secrets for `docker compose up`; an .env that is there stays.
@@ -93,7 +97,7 @@ pub struct ConsoleOptions {
     /// which a local administrator signs in by name and password.
     pub what: Option<ConsoleWhat>,
     /// Where the console is, instead of what stack.json says: http://host:8000.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = "WEIR_CONSOLE_URL")]
     pub console: Option<String>,
     #[command(flatten)]
     pub token: TokenOptions,
@@ -285,7 +289,8 @@ pub struct CallOptions {
 #[derive(Debug, Args)]
 pub struct AddressOptions {
     /// Where to call: `http://host:port`, or `service=http://host:port` (may be repeated),
-    /// instead of what WEIR_MAPPING_URL and so on say, or stack.json; `https://` as well.
+    /// instead of what WEIR_MAPPING_URL and so on say, or stack.json; `https://` as well. Of
+    /// several replicas, with commas in between, the first that is ready is called.
     #[arg(long = "address", value_name = "[SERVICE=]URL")]
     pub addresses: Vec<String>,
     #[command(flatten)]

@@ -22,11 +22,12 @@ pub async fn run(options: &ConsoleOptions) -> Result<(), Failure> {
     }
     let file = StackFile::read(&options.data.folder)?;
     let own = file.as_ref().map(|file| file.console.clone());
-    let console = options.console.clone().or(own.clone());
-    let console = console.filter(|url| !url.is_empty());
+    let given = options.console.clone().filter(|url| !url.is_empty());
+    let console = given.or(own).filter(|url| !url.is_empty());
     let Some(console) = console else {
         return Err(Failure::Input(
-            "where is the console? Say --console http://host:8000, or start one with `./weir up`"
+            "where is the console? Say --console http://host:8000, or WEIR_CONSOLE_URL, or start one \
+             with `./weir up`"
                 .to_owned(),
         ));
     };

@@ -20,7 +20,7 @@ impl Failure {
                 ExitCode::from(2)
             }
             Self::Failed(error) => {
-                eprintln!("weir: {}", format!("{error:#}").trim_end());
+                eprintln!("weir: {}", told(&error).trim_end());
                 ExitCode::from(1)
             }
         }
@@ -30,5 +30,55 @@ impl Failure {
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::Failed(error)
+    }
+}
+
+/// The error and its causes, each once: many say themselves what the one behind them says.
+pub fn told(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if told.is_empty() {
+            told = cause;
+        } else if !told.ends_with(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use anyhow::{Context, anyhow};
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Twice(io::Error);
+
+    impl std::fmt::Display for Twice {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "no connection: {}", self.0)
+        }
+    }
+
+    impl std::error::Error for Twice {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn what_a_cause_says_is_said_once() {
+        let refused = Twice(io::Error::other("refused"));
+        let error = Err::<(), _>(refused).context("PostgreSQL");
+        let error = error.unwrap_err();
+        assert_eq!(
+            format!("{error:#}"),
+            "PostgreSQL: no connection: refused: refused"
+        );
+        assert_eq!(told(&error), "PostgreSQL: no connection: refused");
+        assert_eq!(told(&anyhow!("inner").context("outer")), "outer: inner");
     }
 }

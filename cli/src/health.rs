@@ -41,34 +41,62 @@ pub async fn run(options: &HealthOptions) -> Result<ExitCode, Failure> {
         }
         (service, _) => {
             let addresses = Addresses::read(&options.addresses)?;
-            let known: Vec<_> = Service::ALL
-                .into_iter()
-                .filter(|one| service.is_none_or(|service| *one == service))
-                .filter_map(|one| Some((one, addresses.of(one).ok()?.to_owned())))
-                .collect();
+            let known = known(&addresses, service);
             if let (Some(service), true) = (service, known.is_empty()) {
                 addresses.of(service)?;
             }
             (known, addresses.reach().clone())
         }
     };
-    let mut well = true;
-    for (service, address) in asked {
-        let healthy = is_ready(service, &address, &reach).await;
-        well &= healthy;
-        let state = if healthy { "healthy" } else { "NOT HEALTHY" };
-        say!("{:<15} {state:<12} {address}", service.name());
+    let asked: Vec<_> = asked.into_iter().map(at).collect();
+    let answers = ask(&asked, &reach).await;
+    for ((service, listens), healthy) in asked.iter().zip(&answers) {
+        let (name, state) = (service.name(), state(*healthy));
+        say!("{name:<15} {state:<12} {}", listens.address);
     }
-    Ok(ExitCode::from(u8::from(!well)))
+    Ok(ExitCode::from(u8::from(answers.contains(&false))))
 }
 
-async fn is_ready(service: Service, address: &str, reach: &Reach) -> bool {
-    let listens = Listens {
-        address: address.to_owned(),
-        metrics: format!("{address}/readyz"),
-    };
-    let ready = until_ready(service, &listens, reach);
-    matches!(tokio::time::timeout(PATIENCE, ready).await, Ok(Ok(())))
+/// Every replica of every service, or of this one.
+pub fn known(addresses: &Addresses, service: Option<Service>) -> Vec<(Service, String)> {
+    let asked = Service::ALL.into_iter();
+    let asked = asked.filter(|one| service.is_none_or(|service| *one == service));
+    let known = asked.flat_map(|one| {
+        let urls = addresses.of(one).unwrap_or_default();
+        urls.iter().map(move |url| (one, url.clone()))
+    });
+    known.collect()
+}
+
+/// As somebody is asked of whom no more is known than where it is.
+pub fn at((service, address): (Service, String)) -> (Service, Listens) {
+    let metrics = format!("{address}/readyz");
+    (service, Listens { address, metrics })
+}
+
+/// Whether each of them is ready. All are asked at once: it takes no longer where several are away.
+pub async fn ask(asked: &[(Service, Listens)], reach: &Reach) -> Vec<bool> {
+    let asking: Vec<_> = asked
+        .iter()
+        .cloned()
+        .map(|(service, listens)| {
+            let reach = reach.clone();
+            tokio::spawn(async move {
+                let ready = until_ready(service, &listens, &reach);
+                matches!(tokio::time::timeout(PATIENCE, ready).await, Ok(Ok(())))
+            })
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for answer in asking {
+        answers.push(answer.await.unwrap_or(false));
+    }
+    answers
+}
+
+/// In a word.
+pub fn state(healthy: bool) -> &'static str {
+    if healthy { "healthy" } else { "NOT HEALTHY" }
 }
 
 /// What listens there, as this machine reaches it.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::anyhow;
-use tonic::Code;
+use tonic::{Code, Status};
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::mapping::v1::alert_service_client::AlertServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
@@ -105,13 +105,13 @@ fn in_file(delivery: &Delivery) -> String {
     }
 }
 
-/// For `up` and `status`; none where mapping does not answer.
-pub async fn status(channel: Channel) -> Option<Vec<String>> {
+/// For `up` and `status`.
+pub async fn status(channel: Channel) -> Result<Vec<String>, Status> {
     let mut client = AlertServiceClient::new(channel);
     let status = client
         .get_mail_status(mapping::GetMailStatusRequest {})
         .await;
-    Some(lines(&status.ok()?.into_inner()))
+    Ok(lines(&status?.into_inner()))
 }
 
 fn lines(status: &GetMailStatusResponse) -> Vec<String> {

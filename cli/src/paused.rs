@@ -1,17 +1,18 @@
 //! Sources that are paused, for `status`.
 
+use tonic::Status;
 use weir_proto::mapping::v1::configuration_service_client::ConfigurationServiceClient;
 use weir_proto::mapping::v1::{ListPausedSourcesRequest, PausedSource, SourceKind};
 use weir_stack::Channel;
 
-/// None where mapping does not answer; nothing where nothing is paused.
-pub async fn status(channel: Channel) -> Option<Vec<String>> {
+/// Nothing where nothing is paused.
+pub async fn status(channel: Channel) -> Result<Vec<String>, Status> {
     let mut client = ConfigurationServiceClient::new(channel);
     let answer = client
         .list_paused_sources(ListPausedSourcesRequest::default())
         .await;
-    let sources = answer.ok()?.into_inner().sources;
-    Some(sources.iter().map(line).collect())
+    let sources = answer?.into_inner().sources;
+    Ok(sources.iter().map(line).collect())
 }
 
 fn line(paused: &PausedSource) -> String {

@@ -24,9 +24,12 @@ pub async fn run(options: &DataOptions) -> Result<(), Failure> {
         return Err(anyhow!("Weir is not running on {}", folder.display()).into());
     };
     let started = Instant::now();
+    if before.restarts_begun > before.restarts {
+        say!("others are restarting them; this begins when they are done …");
+    }
     say!("restarting the services, one after another …");
     child::signal(SIGNAL, pid);
-    let after = until_restarted(&folder, pid, before.restarts).await?;
+    let after = until_restarted(&folder, pid, next(&before)).await?;
     if !after.restart_failure.is_empty() {
         return Err(anyhow!("{}", after.restart_failure).into());
     }
@@ -34,11 +37,17 @@ pub async fn run(options: &DataOptions) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The first one that begins from now on: one that is under way has passed some of them already.
+fn next(before: &StackFile) -> u32 {
+    before.restarts_begun.max(before.restarts) + 1
+}
+
+/// Waits until as many were done.
 async fn until_restarted(folder: &Path, pid: u32, restarts: u32) -> Result<StackFile, Failure> {
     let started = Instant::now();
     while holder(folder) == Some(pid) && started.elapsed() < PATIENCE {
         if let Some(file) = StackFile::read(folder)?
-            && file.restarts != restarts
+            && file.restarts >= restarts
         {
             return Ok(file);
         }

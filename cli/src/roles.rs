@@ -1,7 +1,6 @@
 //! `roles`: the roles and schemas of the services, in a PostgreSQL that somebody runs.
 
-use anyhow::Context;
-use weir_servers::postgres::{connect, make_roles, until_ready};
+use weir_servers::Theirs;
 
 use crate::arguments::RolesOptions;
 use crate::failure::Failure;
@@ -9,13 +8,9 @@ use crate::output::say;
 
 pub async fn run(options: &RolesOptions) -> Result<(), Failure> {
     let passwords = options.passwords.by_schema();
-    until_ready(&options.database)
-        .await
-        .context("PostgreSQL does not let us in")?;
-    let superuser = connect(&options.database).await?;
-    make_roles(&superuser, &passwords)
-        .await
-        .context("the roles can't be made")?;
+    let theirs = Theirs::read(&options.database)
+        .map_err(|error| Failure::Input(format!("--database: {error:#}")))?;
+    Box::pin(theirs.bring_up(&passwords)).await?;
     say!(
         "the roles of the services are there, {} of them with the password that was given",
         passwords.len()

@@ -80,14 +80,15 @@ async fn restarts(stack: &Stack, mut asked: Signal) -> Infallible {
         if asked.recv().await.is_none() {
             std::future::pending::<()>().await;
         }
+        // Whoever asks from here on is not served by this one.
+        let begun = note(stack.folder(), |file| file.restarts_begun += 1);
         let failure = stack.restart_services().await.err();
         let failure = failure.map_or_else(String::new, |error| format!("{error:#}"));
-        let file = StackFile::read(stack.folder()).and_then(|file| {
-            let mut file = file.context("stack.json is gone")?;
-            file.restarts += 1;
+        let done = note(stack.folder(), |file| {
+            file.restarts = file.restarts_begun;
             file.restart_failure = failure.clone();
-            file.write(stack.folder())
         });
+        let file = begun.and(done);
         for error in [file.err().map(|error| format!("{error:#}")), Some(failure)] {
             if let Some(error) = error.filter(|error| !error.is_empty()) {
                 say!("{error}");
@@ -96,10 +97,18 @@ async fn restarts(stack: &Stack, mut asked: Signal) -> Infallible {
     }
 }
 
-/// Ctrl-C, or `down`.
+fn note(folder: &Path, what: impl FnOnce(&mut StackFile)) -> anyhow::Result<()> {
+    let mut file = StackFile::read(folder)?.context("stack.json is gone")?;
+    what(&mut file);
+    file.write(folder)
+}
+
+/// Ctrl-C, `down`, or the end of the terminal.
 struct Stop {
     interrupt: Signal,
     terminate: Signal,
+    /// None where whoever started us wants us to outlive the terminal (`nohup`).
+    hangup: Option<Signal>,
 }
 
 impl Stop {
@@ -107,15 +116,39 @@ impl Stop {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hangup: match ignores_hangup(&own_status()) {
+                true => None,
+                false => Some(signal(SignalKind::hangup())?),
+            },
         })
     }
 
     async fn asked(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = hangup => {}
         }
     }
+}
+
+/// What the kernel says of this process.
+fn own_status() -> String {
+    std::fs::read_to_string("/proc/self/status").unwrap_or_default()
+}
+
+/// Whether SIGHUP is ignored: the first of the signals that are.
+fn ignores_hangup(status: &str) -> bool {
+    let mut lines = status.lines();
+    let ignored = lines.find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|signals| u64::from_str_radix(signals.trim(), 16).ok());
+    ignored.is_some_and(|signals| signals & 1 == 1)
 }
 
 /// Starts everything, shows what it does, and writes `stack.json` when it is done.
@@ -143,7 +176,7 @@ async fn start(options: &UpOptions, folder: &Path, begun: Instant) -> Result<Sta
             file.api_key = account.key;
             endpoints(&stack, &file, options.ports.is_none());
             if let Some(channel) = address::mapping(&file).await
-                && let Some(lines) = mail::status(channel).await
+                && let Ok(lines) = mail::status(channel).await
             {
                 say!("  mail            {}", lines.join("\n                "));
             }
@@ -298,6 +331,13 @@ fn seconds(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_a_terminal_stops_whoever_does_not_ignore_it() {
+        assert!(ignores_hangup("SigBlk:\t0000\nSigIgn:\t0000000000001001\n"));
+        assert!(!ignores_hangup("SigIgn:\t0000000000001000\nSigCgt:\t01\n"));
+        assert!(!ignores_hangup(""));
+    }
 
     #[test]
     fn the_port_of_a_connection_url_is_found() {

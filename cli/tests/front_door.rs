@@ -66,3 +66,42 @@ fn every_command_explains_itself() {
         );
     }
 }
+
+/// What can't be reached or is no address is said at once: it is the first step of an install.
+#[test]
+fn roles_says_in_a_sentence_what_it_can_not_work_with() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = nobody.local_addr().unwrap().port();
+    drop(nobody);
+    let away = format!("postgres://boss:secret-1@127.0.0.1:{port}/weir");
+    for (url, code, said) in [
+        ("", 2, "begins with postgres://"),
+        ("http://secret-1", 2, "begins with postgres://"),
+        (&*away, 1, "can't be used: no connection"),
+    ] {
+        let begun = std::time::Instant::now();
+        let output = weir(&["roles", "--database", url]);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{url}: {text}");
+        assert!(text.contains(said), "{url}: {text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(!text.contains("secret-1"), "{text}");
+        assert!(begun.elapsed().as_secs() < 12, "{url}");
+    }
+}
+
+#[test]
+fn the_console_is_where_its_variable_says() {
+    let nothing = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+    command.args(["console", "--token", "weir_x", "--data"]);
+    command.arg(nothing.path());
+    // Nobody listens there, and there is nobody else to be asked.
+    command.env("WEIR_CONSOLE_URL", "http://127.0.0.1:1/");
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        text.contains("http://127.0.0.1:1 does not answer"),
+        "{text}"
+    );
+}

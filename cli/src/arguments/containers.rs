@@ -10,8 +10,9 @@ use crate::arguments::AddressOptions;
 /// Ask whether a service is ready: the probe of containers.
 ///
 /// Where WEIR_LISTEN is set, as for a service, what listens there on this machine is asked: as the
-/// service that is named. Otherwise all whose addresses are known, or that one. Exit code 0 where
-/// all are ready, 1 where one is not, or does not answer within two seconds.
+/// service that is named. Otherwise each replica of all whose addresses are known, or of that one.
+/// Exit code 0 where all of them are ready, 1 where one is not, or does not answer within two
+/// seconds.
 #[derive(Debug, Args)]
 pub struct HealthOptions {
     /// edge, mapping, contact-upsert, activity, audience, quota or console.
@@ -23,10 +24,12 @@ pub struct HealthOptions {
 /// Make the roles and schemas of the services in a PostgreSQL, or bring them up to date.
 ///
 /// May run again at any time, and is to run with every new version, before the services are
-/// started. A password that is not given stays as it is.
+/// started. A password that is not given stays as it is. Nothing is made in a PostgreSQL that can't
+/// be worked with, and it is said why; one that does not answer is waited for, for eight seconds.
 #[derive(Debug, Args)]
 pub struct RolesOptions {
-    /// The database that the services share, as its superuser: postgres://postgres:…@host/weir.
+    /// The database that the services share, as an administrator (a superuser, or CREATEROLE and
+    /// CREATE on the database): postgres://postgres:…@host/weir.
     #[arg(
         long,
         value_name = "URL",

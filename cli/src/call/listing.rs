@@ -31,7 +31,7 @@ pub async fn run(options: &CallOptions) -> Result<(), Failure> {
             "{} ({}, {})",
             service.name(),
             names.join(", "),
-            addresses.of(service)?
+            addresses.of(service)?.join(", ")
         );
         for method in described.iter().flat_map(|described| described.methods()) {
             say!(

@@ -48,18 +48,17 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             weir_postgres::connect(&config.database_url, connections, &store::PLAN_BY_KEY)
                 .context("WEIR_DATABASE_URL")
         };
-        let first = pool(1)?;
+        let calls = pool(config.database_connections.into())?;
         let away = Notify::new();
         let migrating = async {
             let migrated =
-                weir_postgres::migrate_once_there(&first, MIGRATIONS, store::OPEN, &away).await;
+                weir_postgres::migrate_once_there(&calls, MIGRATIONS, store::OPEN, &away).await;
             migrated.context("the schema can't be brought up to date")
         };
         let begun = weir_service::begin(&listener, tls.as_ref(), &mut shutdown, &away, migrating);
         let Some(()) = begun.await? else {
             return Ok(());
         };
-        let calls = pool(config.database_connections.into())?;
         let sole = weir_postgres::Jobs::new(&calls).sole("housekeeping");
         let exports = Store::new(pool(app::EXPORTS)?, 0);
         let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone(), clock.clone());

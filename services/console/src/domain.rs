@@ -3,6 +3,7 @@
 pub mod attempts;
 pub mod attributes;
 pub mod came;
+pub mod changed;
 pub mod chart;
 pub mod configuration;
 pub mod draft;

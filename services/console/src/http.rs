@@ -21,6 +21,7 @@ mod logs;
 mod map;
 mod people;
 mod plan;
+mod reindex;
 mod resend;
 mod respond;
 mod routes;

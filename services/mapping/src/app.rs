@@ -258,6 +258,21 @@ impl App {
         }
     }
 
+    /// That what the same request did before, and would do now, is the same: whoever asks for
+    /// something else under one id is told so.
+    async fn repeats(
+        &self,
+        transaction: &impl store::Client,
+        account_id: AccountId,
+        changed: &Changed,
+    ) -> Result<(), Error> {
+        let done = store::changed_before(transaction, account_id, &self.author).await?;
+        changed
+            .repeats(&done)
+            .then_some(())
+            .ok_or_else(request_taken)
+    }
+
     async fn client(&self) -> Result<store::Connection, Failure> {
         store::connection(&self.pool).await
     }

@@ -56,7 +56,9 @@ pub use alerts::{
     count_alerts, forget_alerts, hide_values, insert_alert, list_alerts, repeat_alert,
     resolve_alert, shown_values, unresolved_alerts,
 };
-pub use changes::{done_before, list_changes, record_change, shown_activity, shown_fields};
+pub use changes::{
+    changed_before, done_before, list_changes, record_change, shown_activity, shown_fields,
+};
 pub use counts::{
     add_counts, begin_flush, count_answers, lock_sources, stored_subjects, summarize,
 };

@@ -148,6 +148,16 @@ impl Change {
         }
     }
 
+    /// Whether it is what a request did that comes again: it would change nothing but what others
+    /// changed since, and that to what the request made of it.
+    pub fn repeats(&self, done: &[Field]) -> bool {
+        let is_done = |field: &Field| {
+            done.iter()
+                .any(|then| then.name == field.name && then.after == field.after)
+        };
+        self.fields.iter().all(is_done)
+    }
+
     /// It was not there before.
     pub fn made(thing: Thing, id: impl ToString, after: &Shown) -> Self {
         Self::between(thing, id, &Shown::new(), after)
@@ -215,6 +225,27 @@ mod tests {
 
     fn map(value: Value) -> Shown {
         value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn a_request_that_comes_again_asks_for_what_it_made() {
+        let change = |before: Value, after: Value| {
+            Change::between(Thing::Source, "1", &map(before), &map(after))
+        };
+        let done = change(json!({"merge": "overwrite"}), json!({"merge": "append"}));
+        let again = |now: Value, wanted: Value| change(now, wanted).repeats(&done.fields);
+        let wanted = json!({"merge": "append"});
+        assert!(again(wanted.clone(), wanted.clone()));
+        assert!(
+            again(json!({"merge": "ignore"}), wanted),
+            "changed by others since"
+        );
+        assert!(!again(
+            json!({"merge": "append"}),
+            json!({"merge": "ignore"})
+        ));
+        let more = json!({"merge": "append", "existing_only": true});
+        assert!(!again(json!({"merge": "append"}), more));
     }
 
     #[test]

@@ -28,7 +28,7 @@ use weir_postgres::Migration;
 pub use change::{Actor, Author, Change, Entry, Field, Shown, Thing, shown};
 pub use grpc::{Log, author, change_of, entry_of, filter_of};
 pub use merge::{Part, merged};
-pub use store::{Before, Counted, Filter, count, done_before, list, purge, record};
+pub use store::{Before, Counted, Filter, changed_before, count, done_before, list, purge, record};
 
 /// How long a change is kept.
 pub const KEPT: TimeDelta = TimeDelta::days(90);

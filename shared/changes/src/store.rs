@@ -39,6 +39,10 @@ const OF_REQUEST: &str = "
     SELECT method, thing_id FROM changes
     WHERE account_id = $1 AND request_id = $2 AND request_id IS NOT NULL";
 
+const CHANGED: &str = "
+    SELECT fields FROM changes
+    WHERE account_id = $1 AND request_id = $2 AND request_id IS NOT NULL";
+
 const LIST: &str = "
     SELECT change_id, change_time, actor, actor_id, actor_name, method, thing, thing_id, fields
     FROM changes
@@ -186,6 +190,22 @@ pub async fn done_before(
     })
 }
 
+/// What an author's request changed before; nothing where it has no id, or did nothing.
+///
+/// # Errors
+/// When PostgreSQL refuses.
+pub async fn changed_before(
+    on: &impl Statements,
+    account: AccountId,
+    author: &Author,
+) -> Result<Vec<Field>, Failure> {
+    let select = on.prepare_cached(CHANGED).await?;
+    let params: [&(dyn ToSql + Sync); 2] = [&account.0, &author.request_id];
+    let found = on.query_opt(&select, &params).await?;
+    let fields = found.map(|row| row.get::<_, Json<Fields>>("fields").0);
+    Ok(fields.map_or_else(Vec::new, named))
+}
+
 /// Which changes are asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -241,11 +261,6 @@ fn read(row: &Row) -> Option<Entry> {
         _ => return None,
     };
     let Json(fields): Json<Fields> = row.try_get("fields").ok()?;
-    let field = |(name, before, after)| Field {
-        name,
-        before,
-        after,
-    };
     Some(Entry {
         change_id: row.get("change_id"),
         time: row.get("change_time"),
@@ -253,8 +268,17 @@ fn read(row: &Row) -> Option<Entry> {
         method: row.get("method"),
         thing: Thing::of(row.get("thing"))?,
         thing_id: row.get("thing_id"),
-        fields: fields.into_iter().map(field).collect(),
+        fields: named(fields),
     })
+}
+
+fn named(fields: Fields) -> Vec<Field> {
+    let field = |(name, before, after)| Field {
+        name,
+        before,
+        after,
+    };
+    fields.into_iter().map(field).collect()
 }
 
 /// Drops a piece of what an account has from before `time`; answers how many rows that were. None

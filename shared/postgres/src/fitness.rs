@@ -87,6 +87,13 @@ pub enum Unfit {
          or newer with max_prepared_statements above 0"
     )]
     Statements,
+    /// There is nowhere to make tables, or nowhere of its own.
+    #[error(
+        "the role in WEIR_DATABASE_URL has no schema of its own: make roles and schemas first \
+         (./weir roles, or roles.sql), and name the service's role (weir_mapping, weir_contact, \
+         weir_activity, weir_audience)"
+    )]
+    Schema,
     /// It makes no tables, and those that are needed are not there.
     #[error(
         "it is a worker of a Citus cluster, and tables are made through the coordinator alone: name \

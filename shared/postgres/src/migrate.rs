@@ -84,7 +84,7 @@ const HAS_OLDEST: &str = "SELECT FROM pg_attribute
     WHERE attrelid = 'migrations'::regclass AND attname = 'oldest'";
 const ADD_OLDEST: &str = "ALTER TABLE migrations ADD COLUMN IF NOT EXISTS oldest integer";
 
-const APPLIED: &str = "SELECT number, checksum, coalesce(oldest, number) AS oldest
+const APPLIED: &str = "SELECT number, name, checksum, coalesce(oldest, number) AS oldest
     FROM migrations WHERE number > 0";
 
 /// Held by whoever changes the schema.
@@ -129,7 +129,9 @@ pub async fn migrate_once_there(
         patiently(&mut client, Step::Oldest).await?;
     }
     let known = standing::last(migrations);
-    if let Some(schema) = standing::newer(&applied(&client).await?, migrations)? {
+    let there = applied(&client).await?;
+    standing::are_ours(&there, migrations)?;
+    if let Some(schema) = standing::newer(&there, migrations)? {
         tracing::warn!(
             schema,
             known,
@@ -150,6 +152,7 @@ async fn applied(client: &ClientWrapper) -> Result<Vec<Applied>, Error> {
     let rows = client.query(APPLIED, &[]).await?;
     let applied = rows.iter().map(|row| Applied {
         number: row.get("number"),
+        name: row.get("name"),
         checksum: row.get("checksum"),
         oldest: row.get("oldest"),
     });
@@ -328,6 +331,17 @@ pub enum MigrateError {
         number: i32,
         /// The file's name.
         name: &'static str,
+    },
+    /// Another service's.
+    #[error(
+        "the schema is another service's: it begins with migration {found}, and this service's with \
+         {known}; name the service's own role in WEIR_DATABASE_URL"
+    )]
+    Foreign {
+        /// What its first migration is called.
+        found: String,
+        /// And what it is called here.
+        known: &'static str,
     },
     /// A program of another day.
     #[error(

@@ -238,3 +238,38 @@ async fn an_engine_that_is_of_no_use_is_refused_before_anything_is_made() {
         assert_eq!(row.get::<_, i64>(0), 0);
     }
 }
+
+#[tokio::test]
+async fn a_schema_that_is_not_its_own_is_refused_before_anything_is_made() {
+    let connect = |url: &str| weir_postgres::connect(url, 3, weir_postgres::PLAN_BY_KEY).unwrap();
+    let (pool, database) = pool().await;
+    let everybodys = connect(&database.superuser_url);
+    let refused = migrate(&everybodys, &[FIRST], &[]).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("has no schema of its own"),
+        "{refused}"
+    );
+    let superuser = weir_servers::postgres::connect(&database.superuser_url).await;
+    let superuser = superuser.unwrap();
+    let gone = "DROP SCHEMA activity CASCADE";
+    superuser.batch_execute(gone).await.unwrap();
+    let nowhere = connect(&database.url_for("activity"));
+    let refused = migrate(&nowhere, &[FIRST], &[]).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("make roles and schemas first"),
+        "{refused}"
+    );
+    migrate(&pool, &[FIRST], &[]).await.unwrap();
+    let other = Migration {
+        name: "another's",
+        sql: "CREATE TABLE others (number int)",
+        ..FIRST
+    };
+    let refused = migrate(&pool, &[other], &[]).await.unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("the schema is another service's"),
+        "{refused}"
+    );
+}

@@ -1,13 +1,21 @@
 //! Whether a Redis that somebody else runs can be worked with, in a sentence each.
 
-use redis::{RedisResult, Value, from_redis_value};
+use redis::{RedisError, RedisResult, Script, Value, from_redis_value};
 
 use crate::Connection;
 
-const SECTIONS: [&str; 3] = ["server", "memory", "replication"];
+const SECTIONS: [&str; 4] = ["server", "memory", "replication", "cluster"];
 /// Of older ones we know nothing.
 const OLDEST: u32 = 7;
 const KEEPS: &str = "noeviction";
+const SLOTS: &str = "16384";
+/// As everything that is done there: by a script, on a key of ours. Answers what it may not do.
+const PROBE: &str = "
+    for _, command in ipairs({{'SET', KEYS[1], '1'}, {'HSET', KEYS[1], 'a', '1'}, {'DEL', KEYS[1]}}) do
+        if not redis.acl_check_cmd(unpack(command)) then return command[1] end
+    end
+    return ''";
+const PROBED: &str = "weir:{fitness}:probe";
 
 /// Why a Redis can't be worked with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +32,30 @@ pub enum Unfit {
     /// It follows another one.
     #[error("it is a replica and takes no writes: name the master")]
     Replica,
+    /// It is a part of something larger, and says of most keys that they are elsewhere.
+    #[error(
+        "it is a node of a Redis Cluster: name it as redis+cluster://, with all nodes you know"
+    )]
+    Node,
+    /// Some keys are nobody's.
+    #[error(
+        "only {0} of the cluster's 16384 slots are given to a node, so that some keys can't be \
+         written: see CLUSTER ADDSLOTS, and redis-cli --cluster fix"
+    )]
+    Slots(String),
+    /// The user that the address names.
+    #[error(
+        "its user may not run scripts that write keys which begin with weir: ({0}); let it with ACL \
+         SETUSER … ~weir:* +@all -@dangerous +info +cluster|info"
+    )]
+    Forbidden(String),
+}
+
+impl Unfit {
+    /// Whether it may pass by itself, with nobody changing anything here.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Replica | Self::Slots(_))
+    }
 }
 
 /// Asks one server, or all masters of a cluster.
@@ -33,14 +65,37 @@ pub enum Unfit {
 pub async fn check(redis: &mut Connection) -> RedisResult<Result<(), Unfit>> {
     let is_cluster = matches!(redis, Connection::Cluster(_));
     for section in SECTIONS {
-        let asked = redis::cmd("INFO").arg(section).query_async(redis).await?;
+        let asked = redis::cmd("INFO").arg(section).query_async(redis).await;
+        let asked = match asked {
+            // Who runs it may keep that to himself.
+            Err(error) if forbidden(&error).is_some() => continue,
+            asked => asked?,
+        };
         for said in texts(asked)? {
             if let Some(unfit) = judge(&said, is_cluster) {
                 return Ok(Err(unfit));
             }
         }
     }
-    Ok(Ok(()))
+    if is_cluster {
+        let asked: RedisResult<String> = redis::cmd("CLUSTER").arg("INFO").query_async(redis).await;
+        if let Some(unfit) = judge(&asked?, is_cluster) {
+            return Ok(Err(unfit));
+        }
+    }
+    let probe = Script::new(PROBE);
+    let refused: RedisResult<String> = probe.key(PROBED).invoke_async(redis).await;
+    Ok(match refused {
+        Ok(refused) if !refused.is_empty() => Err(Unfit::Forbidden(refused)),
+        Ok(_) => Ok(()),
+        Err(error) => forbidden(&error).map_or(Ok(()), Err),
+    })
+}
+
+/// What it may fail at besides is told where it happens.
+fn forbidden(error: &RedisError) -> Option<Unfit> {
+    let said = error.detail().unwrap_or_default().trim();
+    (error.code() == Some("NOPERM")).then(|| Unfit::Forbidden(said.to_owned()))
 }
 
 /// A cluster answers by node.
@@ -71,6 +126,12 @@ fn judge(said: &str, is_cluster: bool) -> Option<Unfit> {
     if let Some(policy) = value("maxmemory_policy").filter(|policy| is_limited && policy != KEEPS) {
         return Some(Unfit::Evicts(policy));
     }
+    if !is_cluster && value("cluster_enabled").is_some_and(|enabled| enabled == "1") {
+        return Some(Unfit::Node);
+    }
+    if let Some(given) = value("cluster_slots_assigned").filter(|given| given != SLOTS) {
+        return Some(Unfit::Slots(given));
+    }
     // Of a cluster, whoever answers knows the way to the master.
     let is_replica = value("role").is_some_and(|role| role == "slave");
     (is_replica && !is_cluster).then_some(Unfit::Replica)
@@ -95,9 +156,15 @@ mod tests {
             ("maxmemory:9\r\nmaxmemory_policy:noeviction\r\n", None),
             ("role:slave\r\n", Some(Unfit::Replica)),
             ("role:master\r\n", None),
+            ("cluster_enabled:0\r\n", None),
+            ("cluster_enabled:1\r\n", Some(Unfit::Node)),
         ] {
             assert_eq!(judge(said, false), unfit, "{said}");
         }
         assert_eq!(judge("role:slave\r\n", true), None);
+        assert_eq!(judge("cluster_enabled:1\r\n", true), None);
+        let slots = |given: &str| judge(&format!("cluster_slots_assigned:{given}\r\n"), true);
+        assert_eq!(slots("16384"), None);
+        assert_eq!(slots("16383"), Some(Unfit::Slots("16383".into())));
     }
 }

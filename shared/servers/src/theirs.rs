@@ -3,20 +3,26 @@
 //!
 //! **Invariant:** roles that another installation works with keep their passwords.
 
+mod alone;
+mod dialing;
+
 use std::collections::BTreeMap;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
-use weir_postgres::{DialError, connect_once};
+use weir_postgres::Unfit;
 
 use crate::postgres::{DATABASE, SCHEMAS, make_roles};
+use dialing::{dial, dial_patiently, is, said};
 
 /// Named where no database is to be worked in.
 const MAINTENANCE: &str = "postgres";
 /// How a database of ours is made: an index on text outlives the next version of the machine's
 /// collations.
 const BY_BYTES: &str = "TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER libc LOCALE 'C'";
+/// So many are open at a time of the administrator's.
+const OWN_CONNECTIONS: usize = 1;
 /// What an administrator's URL has that is not for the services.
 const HIS_OWN: [&str; 5] = [
     "user",
@@ -59,7 +65,10 @@ impl Theirs {
             .rsplit_once('@')
             .context("it names nobody: postgres://ADMINISTRATOR:PASSWORD@HOST/DATABASE")?;
         let (hosts, database) = place.split_once('/').unwrap_or((place, ""));
-        if user.is_empty() || hosts.is_empty() {
+        // One that is reached by a socket may stand behind the question mark.
+        let names_a_host =
+            !hosts.is_empty() || query.split('&').any(|word| word.starts_with("host"));
+        if user.is_empty() || !names_a_host {
             bail!("it names no host or nobody: postgres://ADMINISTRATOR:PASSWORD@HOST/DATABASE");
         }
         let database = if database.is_empty() {
@@ -139,36 +148,79 @@ impl Theirs {
         passwords: &BTreeMap<String, String>,
         connections: usize,
     ) -> anyhow::Result<()> {
-        let administrator = match connect_once(&self.url()).await {
+        let administrator = match dial(&self.url()).await {
             Err(error) if is(&error, &SqlState::INVALID_CATALOG_NAME) => {
                 self.create_database(BY_BYTES).await?;
-                connect_once(&self.url()).await
+                dial(&self.url()).await
             }
             connected => connected,
         };
         let administrator = administrator.map_err(|error| said(&error))?;
-        weir_postgres::check(&administrator, connections).await??;
+        weir_postgres::check(&administrator, OWN_CONNECTIONS).await??;
+        takes(&administrator, connections).await?;
         may_make_roles(&administrator).await?;
+        let _alone = self.alone().await;
         let new = self.new_roles(&administrator, passwords).await?;
         make_roles(&administrator, &new)
             .await
             .context("the roles of the services can't be made")?;
         for (schema, password) in passwords {
-            let entered = connect_once(&self.service_url(schema, password)).await;
+            let entered = dial(&self.service_url(schema, password)).await;
             let entered = entered.map_err(|error| said(&error));
             entered.with_context(|| format!("the role weir_{schema} is not let in"))?;
         }
         Ok(())
     }
 
+    /// Looks whether it can be worked with, and makes the roles and schemas in a database that is
+    /// there, or brings them up to date; a role whose password is not given keeps the one that it
+    /// has. One that is only being started is waited for, for a few seconds.
+    ///
+    /// # Errors
+    /// Why not, in a sentence without any password; nothing is changed then.
+    pub async fn bring_up(&self, passwords: &BTreeMap<String, String>) -> anyhow::Result<()> {
+        let done = Box::pin(self.try_bring_up(passwords)).await;
+        done.with_context(|| format!("PostgreSQL at {} can't be used", self.place()))
+    }
+
+    async fn try_bring_up(&self, passwords: &BTreeMap<String, String>) -> anyhow::Result<()> {
+        let administrator = match dial_patiently(&self.url()).await {
+            Err(error) if is(&error, &SqlState::INVALID_CATALOG_NAME) => bail!(
+                "there is no database {0}: make it (CREATE DATABASE \"{0}\" TEMPLATE template0 ENCODING \
+                 'UTF8') and come again",
+                self.database
+            ),
+            connected => connected.map_err(|error| said(&error))?,
+        };
+        weir_postgres::check(&administrator, OWN_CONNECTIONS).await??;
+        may_make_roles(&administrator).await?;
+        let _alone = self.alone().await;
+        make_roles(&administrator, passwords)
+            .await
+            .context("the roles of the services can't be made")
+    }
+
     /// Makes the database, as `how` says, where there is none.
     pub(crate) async fn create_database(&self, how: &str) -> anyhow::Result<()> {
         let url = self.clone().database(MAINTENANCE).url();
-        let server = connect_once(&url).await.map_err(|error| said(&error))?;
+        let server = dial(&url).await.map_err(|error| said(&error))?;
+        // What an older one does not know of is not to be asked of it, nor a row of a standby. How
+        // this database is made says nothing of ours.
+        let fit = weir_postgres::check(&server, OWN_CONNECTIONS).await?;
+        if let Err(unfit @ (Unfit::Old(_) | Unfit::Recovery | Unfit::ReadOnly)) = fit {
+            return Err(unfit.into());
+        }
         let name = self.database.replace('"', "\"\"");
         let create = format!("CREATE DATABASE \"{name}\" {how}");
         match server.batch_execute(&create).await {
-            Err(error) if error.code() == Some(&SqlState::DUPLICATE_DATABASE) => Ok(()),
+            // The second code where another one made it in this very moment.
+            Err(error)
+                if [&SqlState::DUPLICATE_DATABASE, &SqlState::UNIQUE_VIOLATION]
+                    .map(Some)
+                    .contains(&error.code()) =>
+            {
+                Ok(())
+            }
             Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => bail!(
                 "there is no database {}, and its administrator may not make one (CREATEDB)",
                 self.database
@@ -192,7 +244,7 @@ impl Theirs {
                 new.insert(schema.clone(), password.clone());
                 continue;
             }
-            match connect_once(&self.service_url(schema, password)).await {
+            match dial(&self.service_url(schema, password)).await {
                 Err(error) if is(&error, &SqlState::INVALID_PASSWORD) => bail!(
                     "the role weir_{schema} is there with another password, so another \
                      installation of Weir may be working with it: give its password \
@@ -214,7 +266,7 @@ impl Theirs {
     /// The server is away, or refuses.
     pub async fn clean_up(&self, prefix: &str) -> anyhow::Result<usize> {
         let url = self.clone().database(MAINTENANCE).url();
-        let server = connect_once(&url).await.map_err(|error| said(&error))?;
+        let server = dial(&url).await.map_err(|error| said(&error))?;
         let named = "SELECT quote_ident(datname) AS name FROM pg_database
                      WHERE starts_with(datname, $1)";
         let databases = server.query(named, &[&prefix]).await?;
@@ -249,18 +301,19 @@ async fn may_make_roles(administrator: &Client) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn is(error: &DialError, code: &SqlState) -> bool {
-    matches!(error, DialError::Postgres(error) if error.code() == Some(code))
-}
-
-/// What PostgreSQL says of who knocks has names, and no passwords.
-fn said(error: &DialError) -> anyhow::Error {
-    match error {
-        DialError::Postgres(error) => match error.as_db_error() {
-            Some(said) => anyhow!("{}", said.message()),
-            None => anyhow!("{error}"),
-        },
-        other => anyhow!("{other}"),
+/// Whether the server and the database take so many. What the administrator's own role may have is
+/// not what the services have: each comes in by its own, and says itself what that one lacks.
+async fn takes(administrator: &Client, needed: usize) -> anyhow::Result<()> {
+    let limits = "SELECT least(current_setting('max_connections')::bigint
+                          - current_setting('superuser_reserved_connections')::bigint
+                          - coalesce(current_setting('reserved_connections', true)::bigint, 0),
+                      NULLIF(datconnlimit, -1)) AS found
+                  FROM pg_database WHERE datname = current_database()";
+    let row = administrator.query_one(limits, &[]).await?;
+    let (found, needed) = (row.get("found"), i64::try_from(needed)?);
+    match found < needed {
+        true => Err(Unfit::Connections { found, needed }.into()),
+        false => Ok(()),
     }
 }
 
@@ -298,6 +351,8 @@ mod tests {
             "postgres://boss:se%40cret@a:1,b:2/data?sslmode=require&options=-c%20x%3Dy"
         );
         assert!(!format!("{theirs:?}").contains("cret"));
+        let socket = "postgres://boss@/data?host=/run/postgresql";
+        assert_eq!(Theirs::read(socket).unwrap().url(), socket);
         let usual = Theirs::read("postgres://boss@h").unwrap();
         assert_eq!(usual.url(), "postgres://boss@h/weir");
     }

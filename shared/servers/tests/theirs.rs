@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use tokio_postgres::Client;
-use weir_servers::postgres::{Postgres, PostgresOptions, SCHEMAS, connect};
+use weir_servers::postgres::{Postgres, PostgresOptions, SCHEMAS, connect, make_roles};
 use weir_servers::{Binaries, TemporaryFolder, TestServers, Theirs, free_port};
 
 /// Of an installation, by its name.
@@ -217,4 +217,116 @@ async fn no_password_is_sent_as_a_statement() {
     let log = std::fs::read_to_string(log).unwrap();
     assert!(log.contains("ALTER ROLE weir_contact PASSWORD"), "{log}");
     assert!(!log.contains("a-secret"));
+}
+
+/// What `weir roles` is told of an engine, before anything is made in it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn roles_are_made_where_they_can_be_and_else_it_is_said_why() {
+    let (servers, client) = server().await;
+    for statement in [
+        "CREATE ROLE plain LOGIN PASSWORD 'secret-1'",
+        "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1'",
+        "CREATE DATABASE frozen",
+        "ALTER DATABASE frozen SET default_transaction_read_only = on",
+        "CREATE DATABASE sound",
+    ] {
+        client.batch_execute(statement).await.unwrap();
+    }
+    let url = |database| servers.postgres.superuser_url(database);
+    let port = url("").rsplit(':').next().unwrap().replace('/', "");
+    let nobody = free_port().unwrap();
+    for (url, said) in [
+        (
+            format!("postgres://boss:secret-1@127.0.0.1:{nobody}/x"),
+            "refused",
+        ),
+        (
+            format!("postgres://weir:secret-1@127.0.0.1:{port}/sound"),
+            "password authentication failed",
+        ),
+        (
+            format!("postgres://plain:secret-1@127.0.0.1:{port}/sound"),
+            "plain may not make roles: name an administrator",
+        ),
+        (url("absent"), "there is no database absent: make it"),
+        (url("latin"), "its encoding is LATIN1"),
+        (url("frozen"), "it takes no writes"),
+    ] {
+        let theirs = Theirs::read(&url).unwrap();
+        let begun = std::time::Instant::now();
+        let refused = theirs.bring_up(&passwords("a")).await;
+        let error = format!("{:#}", refused.unwrap_err());
+        assert!(begun.elapsed().as_secs() < 10, "{error}");
+        assert!(error.contains(said), "{error}");
+        assert!(
+            !error.contains("secret") && !error.contains('\n'),
+            "{error}"
+        );
+    }
+    assert_eq!(count(&client, ROLES).await, 0);
+    let theirs = Theirs::read(&url("sound")).unwrap();
+    theirs.bring_up(&passwords("a")).await.unwrap();
+    // What is not given stays; what is given is set.
+    theirs.bring_up(&BTreeMap::new()).await.unwrap();
+    let mut changed = passwords("a");
+    changed.retain(|schema, _| schema == "contact");
+    changed.insert("contact".into(), "another".into());
+    theirs.bring_up(&changed).await.unwrap();
+    for (schema, password) in [
+        ("contact", "another"),
+        ("mapping", &passwords("a")["mapping"]),
+    ] {
+        let url = theirs.service_url(schema, password);
+        connect(&url).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn several_at_once_make_the_same_and_none_of_them_fails() {
+    let (servers, client) = server().await;
+    for database in ["one", "two"] {
+        let create = format!("CREATE DATABASE {database}");
+        client.batch_execute(&create).await.unwrap();
+    }
+    // Those who make a database of one name, and those who work in two others.
+    let at_once: Vec<_> = ["new", "new", "new", "one", "two", "one", "two", "one"]
+        .into_iter()
+        .map(|database| {
+            let theirs = Theirs::read(&servers.postgres.superuser_url(database)).unwrap();
+            tokio::spawn(async move {
+                match database {
+                    "new" => theirs.set_up(&passwords("a"), 10).await,
+                    _ => theirs.bring_up(&passwords("a")).await,
+                }
+            })
+        })
+        .collect();
+    for done in at_once {
+        done.await.unwrap().unwrap();
+    }
+    // As where nobody has a way into the database that the lock is in.
+    let at_once: Vec<_> = ["one", "two", "new", "one", "two", "new"]
+        .into_iter()
+        .map(|database| {
+            let url = servers.postgres.superuser_url(database);
+            tokio::spawn(async move {
+                let client = connect(&url).await.unwrap();
+                make_roles(&client, &passwords("a")).await
+            })
+        })
+        .collect();
+    for done in at_once {
+        done.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_administrator_may_connect_is_not_what_the_services_may() {
+    let (servers, client) = server().await;
+    let admin = "CREATE ROLE boss LOGIN CREATEROLE CREATEDB CONNECTION LIMIT 3 PASSWORD 'secret'";
+    client.batch_execute(admin).await.unwrap();
+    let port = servers.postgres.superuser_url("");
+    let port = port.rsplit(':').next().unwrap().replace('/', "");
+    let theirs = Theirs::read(&format!("postgres://boss:secret@127.0.0.1:{port}/")).unwrap();
+    theirs.set_up(&passwords("a"), 40).await.unwrap();
 }

@@ -371,6 +371,7 @@ impl Stack {
                 .map(|one| (one.name(), self.addresses.listens(one)))
                 .collect(),
             restarts: 0,
+            restarts_begun: 0,
             restart_failure: String::new(),
             postgres: self.postgres_url.clone(),
             redis: self.stores.redis_url.clone(),

@@ -4,22 +4,68 @@
 //! headers with their keys, frames. So whatever `WEIR_LOG` says, of code that is not ours only
 //! what it warns of gets through, to the lines as well as to exported spans. And a panic is
 //! told by its place: its message may quote a value.
+//!
+//! A library that tries again without a pause warns as often: a cluster of Redis that is away made
+//! 15,000 lines a second. So of each place in a library only some lines in ten seconds get through.
 
+use std::collections::HashMap;
 use std::panic::PanicHookInfo;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use tracing::{Level, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_log::NormalizeEvent;
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
 /// Crates of ours; what they write is ours to answer for.
 const OURS: &str = "weir_";
 
-/// Lets pass what is ours, and the warnings of others.
-pub(crate) struct Discretion;
+/// So many lines of one place in a library get through in so long.
+const MOST: u32 = 10;
+const WHILE: Duration = Duration::from_secs(10);
+
+/// Lets pass what is ours, and some warnings of others.
+#[derive(Default)]
+pub(crate) struct Discretion {
+    /// By target and line.
+    told: Mutex<HashMap<(String, u32), Told>>,
+}
+
+struct Told {
+    since: Instant,
+    lines: u32,
+}
+
+impl Discretion {
+    fn may_tell(&self, place: (String, u32), now: Instant) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = told.entry(place).or_insert(Told {
+            since: now,
+            lines: 0,
+        });
+        if now.saturating_duration_since(told.since) >= WHILE {
+            *told = Told {
+                since: now,
+                lines: 0,
+            };
+        }
+        told.lines = told.lines.saturating_add(1);
+        told.lines <= MOST
+    }
+}
 
 impl<S: Subscriber> Layer<S> for Discretion {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         metadata.target().starts_with(OURS) || *metadata.level() <= Level::WARN
+    }
+
+    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+        // What comes from the crate `log` says only within where it is from.
+        let normal = event.normalized_metadata();
+        let metadata = normal.as_ref().unwrap_or_else(|| event.metadata());
+        let (target, line) = (metadata.target(), metadata.line().unwrap_or_default());
+        target.starts_with(OURS) || self.may_tell((target.to_owned(), line), Instant::now())
     }
 }
 
@@ -41,4 +87,59 @@ fn tell(panic: &PanicHookInfo<'_>) {
         said = message,
         "a panic"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    struct Count(Arc<AtomicU32>);
+
+    impl<S: Subscriber> Layer<S> for Count {
+        fn on_event(&self, _: &Event<'_>, _: Context<'_, S>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn lines(tell: impl Fn()) -> u32 {
+        let count = Arc::new(AtomicU32::new(0));
+        let layers = tracing_subscriber::registry()
+            .with(Discretion::default())
+            .with(Count(Arc::clone(&count)));
+        tracing::subscriber::with_default(layers, || (0..1_000).for_each(|_| tell()));
+        count.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn a_library_that_warns_without_end_is_heard_some_times() {
+        let library = || tracing::warn!(target: "redis::cluster", "away");
+        assert_eq!(lines(library), MOST);
+        assert_eq!(
+            lines(|| tracing::info!(target: "redis::cluster", "a key")),
+            0
+        );
+        assert_eq!(
+            lines(|| tracing::warn!(target: "weir_quota", "away")),
+            1_000
+        );
+    }
+
+    #[test]
+    fn each_place_is_heard_again_after_a_while() {
+        let discretion = Discretion::default();
+        let begun = Instant::now();
+        let tell =
+            |line: u32, at: Duration| discretion.may_tell(("redis".to_owned(), line), begun + at);
+        for _ in 0..MOST {
+            assert!(tell(1, Duration::ZERO));
+        }
+        assert!(!tell(1, WHILE / 2));
+        assert!(tell(2, WHILE / 2), "another place");
+        assert!(tell(1, WHILE));
+    }
 }

@@ -102,7 +102,7 @@ pub async fn start(service: &'static str, options: &Options) -> anyhow::Result<T
         .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer(service)));
     tracing_subscriber::registry()
         .with(filter)
-        .with(discretion::Discretion)
+        .with(discretion::Discretion::default())
         .with(spans)
         .with(lines)
         .try_init()

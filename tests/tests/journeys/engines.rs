@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use tokio::process::Command;
 use tokio::sync::Mutex;
-use weir_servers::{TestServers, Theirs};
+use weir_servers::{TestServers, Theirs, child};
 use weir_stack::StackFile;
 use weir_tests::block_on;
 
@@ -22,7 +23,8 @@ impl Door<'_> {
         let mut command = Command::new(program);
         command.args(words).arg("--data").arg(self.data);
         command.envs(self.engines.clone());
-        let output = command.stdin(std::process::Stdio::null()).output().await;
+        command.env("WEIR_LOG_FORMAT", "json");
+        let output = command.stdin(Stdio::null()).output().await;
         let output = output.unwrap();
         let said = [&output.stdout[..], &output.stderr[..]].concat();
         (output, String::from_utf8(said).unwrap())
@@ -77,12 +79,16 @@ fn a_stack_runs_on_engines_of_others_and_leaves_them_as_they_are() {
             ],
         };
         let mut said = door.well(&["up", "--detach"]).await;
+        // As `door` says it, and whatever else is written.
+        let log = std::fs::read_to_string(data.path().join("log/mapping.log")).unwrap();
+        assert!(log.starts_with('{'), "{log}");
         assert!(said.contains("/theirs is ready"), "{said}");
         let file = StackFile::read(data.path()).unwrap().unwrap();
         assert_eq!(file.postgres, postgres);
-        for words in [&["status"][..], &["restart"], &["health"], &["doctor"]] {
+        for words in [&["status"][..], &["health"], &["doctor"]] {
             said += &door.well(words).await;
         }
+        said += &restarted_while_it_restarts(&door).await;
         assert!(said.contains("0 faults"), "{said}");
         let roles = std::fs::read_to_string(data.path().join("secrets.json")).unwrap();
         let roles: serde_json::Value = serde_json::from_str(&roles).unwrap();
@@ -107,6 +113,48 @@ fn a_stack_runs_on_engines_of_others_and_leaves_them_as_they_are() {
         let client = redis::Client::open(servers.redis_url()).unwrap();
         let mut redis = client.get_multiplexed_async_connection().await.unwrap();
         let _: String = redis::cmd("PING").query_async(&mut redis).await.unwrap();
+    });
+}
+
+/// Who asks while a restart is under way has a whole one of its own behind it.
+async fn restarted_while_it_restarts(door: &Door<'_>) -> String {
+    let file = || StackFile::read(door.data).unwrap().unwrap();
+    let second = async {
+        while file().restarts_begun == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let said = door.well(&["restart"]).await;
+        assert_eq!(file().restarts, 2, "{said}");
+        said
+    };
+    let restart = ["restart"];
+    let (first, second) = tokio::join!(door.well(&restart), second);
+    assert!(second.contains("others are restarting"), "{second}");
+    first + &second
+}
+
+/// As where the window is closed that it was started in.
+#[test]
+fn the_end_of_a_terminal_stops_everything_in_order() {
+    block_on(async {
+        let _alone = USUAL_PORTS.lock().await;
+        let servers = TestServers::start().await.unwrap();
+        let data = tempfile::tempdir().unwrap();
+        let program = weir_stack::find_programs(None).unwrap().join("weir");
+        let mut command = Command::new(program);
+        command.args(["up", "--data"]).arg(data.path());
+        command.env("WEIR_UP_POSTGRES", servers.postgres.superuser_url("theirs"));
+        command.env("WEIR_UP_REDIS", servers.redis_url());
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let up = command.spawn().unwrap();
+        while StackFile::read(data.path()).unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        child::signal("HUP", up.id().unwrap());
+        let output = up.wait_with_output().await.unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("the data are kept"), "{said}");
     });
 }
 
@@ -143,15 +191,19 @@ fn engines_that_can_not_be_used_are_named_and_nothing_is_started() {
             ),
             (
                 postgres.clone(),
-                format!("redis://127.0.0.1:{nobody}"),
-                "Redis can't be used",
+                format!("redis://:secret-1@127.0.0.1:{nobody}/3"),
+                "/3 can't be used: ",
             ),
             (
                 postgres.clone(),
                 redis.replace("default:", "default:x"),
-                "Redis can't be used",
+                "can't be used: ",
             ),
-            (postgres.clone(), "http://secret-1".to_owned(), "--redis"),
+            (
+                postgres.clone(),
+                "http://secret-1".into(),
+                "it is no address",
+            ),
             (
                 postgres.clone(),
                 redis.clone(),
@@ -179,10 +231,8 @@ fn engines_that_can_not_be_used_are_named_and_nothing_is_started() {
             assert_eq!(StackFile::read(data.path()).unwrap(), None);
         }
         // A Redis that is of no use is found before anything is made in PostgreSQL.
-        let theirs = Theirs::read(&postgres).unwrap().database("postgres");
-        let database = weir_servers::postgres::connect(&theirs.url())
-            .await
-            .unwrap();
+        let all = servers.postgres.superuser_url("postgres");
+        let database = weir_servers::postgres::connect(&all).await.unwrap();
         let made = "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'weir\\_%'";
         let row = database.query_one(made, &[]).await.unwrap();
         assert_eq!(row.get::<_, i64>(0), 0);

@@ -180,6 +180,28 @@ fn what_an_event_brings_is_found_at_once() {
     });
 }
 
+/// By Lana, who did something else as well.
+async fn three_are_bought(account: &Account) {
+    let known = identify("lana", json!({"firstName": "Lana"}));
+    assert_eq!(account.identify(&[known]).await.statuses(), [200]);
+    let bought = |n: usize| {
+        let properties = json!({
+            "plan": format!("\"{n}\", pro"), "price": 12.50, "items": [{"a": [2.0], "b": 1}],
+        });
+        with(
+            track("lana"),
+            json!({"event": "Bought", "properties": properties}),
+        )
+    };
+    let events: Vec<Value> = (0..3).map(bought).collect();
+    assert_eq!(account.track(&events).await.statuses(), [200; 3]);
+    assert_eq!(account.track(&[track("lana")]).await.statuses(), [200]);
+    eventually("they are stored", async || {
+        (account.backlog().await == 0).then_some(())
+    })
+    .await;
+}
+
 /// Semantics 4.14, 4.3: objects and lists as they were sent.
 #[test]
 fn what_people_did_is_a_file() {
@@ -197,24 +219,7 @@ fn what_people_did_is_a_file() {
             attribute("items", ValueType::Object),
         ];
         account.put_activity_mapping("Bought", 90, attributes).await;
-        let known = identify("lana", json!({"firstName": "Lana"}));
-        assert_eq!(account.identify(&[known]).await.statuses(), [200]);
-        let bought = |n: usize| {
-            let properties = json!({
-                "plan": format!("\"{n}\", pro"), "price": 12.50, "items": [{"a": [2.0], "b": 1}],
-            });
-            with(
-                track("lana"),
-                json!({"event": "Bought", "properties": properties}),
-            )
-        };
-        let events: Vec<Value> = (0..3).map(bought).collect();
-        assert_eq!(account.track(&events).await.statuses(), [200; 3]);
-        assert_eq!(account.track(&[track("lana")]).await.statuses(), [200]);
-        eventually("they are stored", async || {
-            (account.backlog().await == 0).then_some(())
-        })
-        .await;
+        three_are_bought(&account).await;
 
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("bought.csv").display().to_string();

@@ -1,7 +1,10 @@
 //! Making a data source: the source and its key belong together.
 
+use weir_reasons::Reason;
+
 use super::{App, Me};
 use crate::clients::{Answer, Calls};
+use crate::domain::Trouble;
 use crate::domain::model::Source;
 
 /// What was made.
@@ -17,10 +20,11 @@ impl App {
         self.clients.of(&me.token)
     }
 
-    /// Makes a source with a key. The same wish again makes neither anew, and answers both.
+    /// Makes a source with a key. The same wish again makes neither anew, and answers both; another
+    /// one never changes a source that is there.
     ///
     /// # Errors
-    /// What the services refuse.
+    /// What the services refuse; the name is that of a source which this wish did not make.
     pub async fn make_source(
         &self,
         me: &Me,
@@ -29,7 +33,10 @@ impl App {
         wish: &str,
     ) -> Answer<NewSource> {
         let calls = self.calls(me);
-        let source = calls.put_source(account, wanted, wish).await?;
+        let source = match calls.create_source(account, wanted, wish).await {
+            Err(trouble) if trouble.is(Reason::NameTaken) => return Err(taken()),
+            made => made?,
+        };
         let key = self.sign_in.source_key(account, wish);
         calls.create_key(account, &source.id, &key).await?;
         Ok(NewSource { source, key })
@@ -52,10 +59,19 @@ impl App {
         calls.create_key(account, source, &key).await?;
         for old in before.iter().filter(|old| old.revoked.is_none()) {
             // Where it is the one that an earlier press of the same button made.
-            if !key.starts_with(old.hint.split('…').next().unwrap_or(&old.hint)) {
+            if !old.is_of(&key) {
                 calls.revoke_key(account, &old.id).await?;
             }
         }
         Ok(key)
+    }
+}
+
+fn taken() -> Trouble {
+    Trouble::Refused {
+        code: Reason::NameTaken.code().to_owned(),
+        says: "There is a data source of this name already. Nothing was changed: give the new one \
+               another name, or look at that one in the list."
+            .to_owned(),
     }
 }

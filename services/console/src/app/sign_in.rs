@@ -5,7 +5,9 @@ use std::sync::Mutex;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 use weir_access::{Accounts, Refused, Role, Who};
+use weir_ids::AccountId;
 use weir_rpc::Access;
 
 use super::password::{Password, PasswordFailure};
@@ -44,6 +46,7 @@ pub struct Me {
     pub role: Role,
     /// Not some accounts alone.
     pub all_accounts: bool,
+    accounts: Accounts,
     /// What calls show.
     pub token: String,
     /// What forms bring back.
@@ -51,6 +54,12 @@ pub struct Me {
 }
 
 impl Me {
+    /// Whether pages of this account are any of theirs. The services say so of each call; a page
+    /// that makes none, or shows what is missing, says it by this.
+    pub fn may_see(&self, account: Uuid) -> bool {
+        self.accounts.contain(AccountId(account))
+    }
+
     pub fn may_write(&self) -> bool {
         self.role >= Role::Write
     }
@@ -246,6 +255,7 @@ impl SignIn {
                 name: "anybody".to_owned(),
                 role: Role::Admin,
                 all_accounts: true,
+                accounts: Accounts::All,
                 // No service takes it for one of ours.
                 token: "anybody".to_owned(),
                 form_token: self.seal.first().derive("form", &["anybody"]),
@@ -272,6 +282,7 @@ impl SignIn {
             name,
             role,
             all_accounts: accounts == Accounts::All,
+            accounts,
             form_token,
             token: session.token,
         })

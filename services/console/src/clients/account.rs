@@ -1,12 +1,14 @@
 //! Accounts, and what tells their contacts apart.
 
+use weir_proto::contact::v1 as contact;
 use weir_proto::mapping::v1 as wire;
 use weir_proto::settings::v1::{BlockedValue, BlockedValues, KeyStrategy};
 
+use super::convert::time;
 use super::trouble::call;
 use super::{Answer, Calls};
 use crate::domain::Trouble;
-use crate::domain::model::{Account, Blocked, Page, Strategy};
+use crate::domain::model::{Account, Blocked, Page, Reindex, Strategy};
 
 const PAGE: i32 = 50;
 /// As many as a page of the API may have.
@@ -138,7 +140,7 @@ impl Calls {
         fields: &[String],
         strategy: Strategy,
     ) -> Answer<(i64, i64, i64)> {
-        let request = weir_proto::contact::v1::PreviewReindexRequest {
+        let request = contact::PreviewReindexRequest {
             account_id: account.to_owned(),
             unique_identifiers: fields.to_vec(),
             key_strategy: wire_strategy(strategy).into(),
@@ -154,7 +156,7 @@ impl Calls {
         strategy: Strategy,
         wish: &str,
     ) -> Answer<()> {
-        let request = weir_proto::contact::v1::StartReindexRequest {
+        let request = contact::StartReindexRequest {
             account_id: account.to_owned(),
             unique_identifiers: fields.to_vec(),
             key_strategy: wire_strategy(strategy).into(),
@@ -162,6 +164,30 @@ impl Calls {
         };
         call!("contact-upsert", self.identity, start_reindex, request)?;
         Ok(())
+    }
+
+    /// The last one that there was.
+    pub async fn reindex(&self, account: &str) -> Answer<Reindex> {
+        let request = contact::GetReindexRequest {
+            account_id: account.to_owned(),
+        };
+        let answer = call!("contact-upsert", self.identity, get_reindex, request)?;
+        answer.reindex.map(reindex).ok_or_else(nothing)
+    }
+}
+
+fn reindex(reindex: contact::Reindex) -> Reindex {
+    Reindex {
+        is_cleaning: reindex.state() == contact::ReindexState::Cleaning,
+        is_done: reindex.state() == contact::ReindexState::Done,
+        old: reindex.old_unique_identifiers,
+        new: reindex.unique_identifiers,
+        contacts: reindex.contacts,
+        seen: reindex.seen_contacts,
+        merged: reindex.merged_contacts,
+        lost: reindex.lost_values,
+        started: time(reindex.start_time),
+        finished: time(reindex.finish_time),
     }
 }
 

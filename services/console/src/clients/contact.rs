@@ -1,5 +1,6 @@
 //! Contacts, their activities and memberships, merges and deletions.
 
+use futures_util::future::join_all;
 use weir_proto::activity::v1 as activity;
 use weir_proto::audience::v1 as audience;
 use weir_proto::contact::v1 as wire;
@@ -8,6 +9,7 @@ use super::account::nothing;
 use super::convert::{contact_value, members, time, value};
 use super::trouble::call;
 use super::{Answer, Calls};
+use crate::domain::Trouble;
 use crate::domain::model::{
     Activity, Contact, Deletion, Found, Gone, Membership, MembershipTurn, Merge, MergePreview,
     Page, PreviewedField,
@@ -74,6 +76,44 @@ impl Calls {
         };
         let answer = call!("contact-upsert", self.contact, get_contact, request)?;
         answer.contact.map(contact).ok_or_else(nothing)
+    }
+
+    /// Contacts that have exactly this as a user id, an anonymous id, or as one of these unique
+    /// identifiers; each once, or several times. An identifier that it can't be is nobody's.
+    pub async fn contacts_called(
+        &self,
+        account: &str,
+        who: &str,
+        unique: &[String],
+    ) -> Answer<Vec<String>> {
+        use wire::get_contact_request::Key;
+        let mut keys = vec![
+            Key::UserId(who.to_owned()),
+            Key::AnonymousId(who.to_owned()),
+        ];
+        keys.extend(unique.iter().map(|field| {
+            Key::Field(wire::FieldKey {
+                field_id: field.clone(),
+                value: who.to_owned(),
+            })
+        }));
+        let asked = keys.into_iter().map(async |key| {
+            let request = wire::GetContactRequest {
+                account_id: account.to_owned(),
+                key: Some(key),
+                show_provenance: false,
+            };
+            call!("contact-upsert", self.contact, get_contact, request)
+        });
+        let mut found = Vec::new();
+        for answer in join_all(asked).await {
+            match answer {
+                Ok(answer) => found.extend(answer.contact.map(|contact| contact.contact_id)),
+                Err(Trouble::Missing { .. } | Trouble::Invalid(_)) => {}
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        Ok(found)
     }
 
     pub async fn activities(
@@ -294,9 +334,9 @@ fn merge(merge: wire::Merge) -> Merge {
     let identifiers = merge.identifiers.into_iter().filter_map(|identifier| {
         use wire::contact_identifier::Kind;
         Some(match identifier.kind? {
-            Kind::UserId(id) => format!("user id {id}"),
-            Kind::AnonymousId(id) => format!("anonymous id {id}"),
-            Kind::Field(key) => format!("{} {}", key.field_id, key.value),
+            Kind::UserId(id) => ("user id".to_owned(), id),
+            Kind::AnonymousId(id) => ("anonymous id".to_owned(), id),
+            Kind::Field(key) => (key.field_id, key.value),
         })
     });
     Merge {

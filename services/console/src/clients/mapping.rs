@@ -28,8 +28,13 @@ impl Calls {
             .collect())
     }
 
-    /// The id of the new field.
-    pub async fn create_field(&self, account: &str, name: &str, of: ValueType) -> Answer<String> {
+    /// The id of the new field, or of the one of that name and type, and whether it is new.
+    pub async fn create_field(
+        &self,
+        account: &str,
+        name: &str,
+        of: ValueType,
+    ) -> Answer<(String, bool)> {
         let request = wire::CreateFieldRequest {
             account_id: account.to_owned(),
             name: name.to_owned(),
@@ -37,7 +42,8 @@ impl Calls {
             request_id: String::new(),
         };
         let answer = call!("mapping", self.mapping, create_field, request)?;
-        Ok(answer.field.unwrap_or_default().field_id)
+        let is_new = answer.change() != wire::ChangeKind::Unchanged;
+        Ok((answer.field.unwrap_or_default().field_id, is_new))
     }
 
     pub async fn delete_field(&self, account: &str, id: &str) -> Answer<()> {
@@ -291,13 +297,14 @@ impl Calls {
         Ok(found)
     }
 
+    /// Whether something else stood before.
     pub async fn restore(
         &self,
         (account, source): (&str, &str),
         name: &str,
         version: i64,
         expected_version: i64,
-    ) -> Answer<i64> {
+    ) -> Answer<bool> {
         let request = wire::RestoreMappingVersionRequest {
             account_id: account.to_owned(),
             source_id: source.to_owned(),
@@ -311,7 +318,7 @@ impl Calls {
             restore_mapping_version,
             request
         )?;
-        Ok(answer.mapping_version)
+        Ok(answer.change() != wire::ChangeKind::Unchanged)
     }
 }
 

@@ -29,29 +29,24 @@ impl Calls {
         answer.source.map(source).ok_or_else(nothing)
     }
 
-    /// Makes a source, or changes the settings of the one of that name.
-    pub async fn put_source(&self, account: &str, source: &Source, wish: &str) -> Answer<Source> {
-        let origins = wire::AllowedOrigins {
-            origins: source.allowed_origins.clone(),
-        };
+    /// Makes a source; none where there is one of that name.
+    pub async fn create_source(
+        &self,
+        account: &str,
+        source: &Source,
+        wish: &str,
+    ) -> Answer<Source> {
         let request = wire::PutSourceRequest {
-            account_id: account.to_owned(),
-            kind: match source.kind {
-                Kind::Actions => wire::SourceKind::SegmentActions,
-                Kind::Classic => wire::SourceKind::SegmentClassic,
-            }
-            .into(),
-            name: source.name.clone(),
-            merge_strategy: match source.merging {
-                Merging::Overwrite => MergeStrategy::Overwrite,
-                Merging::Append => MergeStrategy::Append,
-                Merging::Ignore => MergeStrategy::Ignore,
-            }
-            .into(),
-            existing_only: Some(source.existing_only),
-            allowed_origins: (source.kind == Kind::Classic).then_some(origins),
-            request_id: wish.to_owned(),
+            create_only: true,
+            ..put(account, source, wish)
         };
+        let answer = call!("mapping", self.mapping, put_source, request)?;
+        answer.source.map(self::source).ok_or_else(nothing)
+    }
+
+    /// Changes the settings of the source of that name.
+    pub async fn put_source(&self, account: &str, source: &Source, wish: &str) -> Answer<Source> {
+        let request = put(account, source, wish);
         let answer = call!("mapping", self.mapping, put_source, request)?;
         answer.source.map(self::source).ok_or_else(nothing)
     }
@@ -215,5 +210,30 @@ fn key(key: wire::Key) -> SourceKey {
         revoked: time(key.revoke_time),
         expires: time(key.expire_time),
         last_used: time(key.last_use_time),
+    }
+}
+
+fn put(account: &str, source: &Source, wish: &str) -> wire::PutSourceRequest {
+    let origins = wire::AllowedOrigins {
+        origins: source.allowed_origins.clone(),
+    };
+    wire::PutSourceRequest {
+        account_id: account.to_owned(),
+        kind: match source.kind {
+            Kind::Actions => wire::SourceKind::SegmentActions,
+            Kind::Classic => wire::SourceKind::SegmentClassic,
+        }
+        .into(),
+        name: source.name.clone(),
+        merge_strategy: match source.merging {
+            Merging::Overwrite => MergeStrategy::Overwrite,
+            Merging::Append => MergeStrategy::Append,
+            Merging::Ignore => MergeStrategy::Ignore,
+        }
+        .into(),
+        existing_only: Some(source.existing_only),
+        allowed_origins: (source.kind == Kind::Classic).then_some(origins),
+        request_id: wish.to_owned(),
+        create_only: false,
     }
 }

@@ -3,7 +3,9 @@
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use weir_reasons::Reason;
+use weir_rpc::wire::NOT_AN_ID;
 
+use super::request::note_forbidden;
 use crate::domain::trouble::Service;
 use crate::domain::{Fault, Trouble};
 
@@ -18,15 +20,12 @@ pub fn of(service: Service, status: &Status) -> Trouble {
     }
     match status.code() {
         Code::Unauthenticated => Trouble::SignedOut,
-        Code::PermissionDenied => Trouble::Forbidden {
-            says: match weir_rpc::reason_of(status) {
-                // What the API says is for whoever writes requests.
-                Some(Reason::AccountForbidden) => "your token is not for this account".to_owned(),
-                _ => says(),
-            },
-        },
+        Code::PermissionDenied => {
+            note_forbidden();
+            forbidden(status)
+        }
         Code::NotFound => Trouble::Missing { says: says() },
-        Code::InvalidArgument => Trouble::Invalid(faults(status)),
+        Code::InvalidArgument => invalid(faults(status)),
         Code::FailedPrecondition
         | Code::Aborted
         | Code::AlreadyExists
@@ -34,12 +33,53 @@ pub fn of(service: Service, status: &Status) -> Trouble {
             code: code(status),
             says: says(),
         },
-        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => Trouble::Away { service },
+        Code::DeadlineExceeded => Trouble::Late { service },
+        Code::Unavailable | Code::Cancelled => Trouble::Away {
+            service: away(status.message()).unwrap_or(service),
+        },
         _ => Trouble::Failed {
             service,
             says: says(),
             request: super::request_id(),
         },
+    }
+}
+
+fn forbidden(status: &Status) -> Trouble {
+    Trouble::Forbidden {
+        says: match weir_rpc::reason_of(status) {
+            // What the API says is for whoever writes requests.
+            Some(Reason::AccountForbidden) => "your token is not for this account".to_owned(),
+            _ => status.message().to_owned(),
+        },
+    }
+}
+
+/// Who is away, where a service says so of one that it asks.
+fn away(says: &str) -> Option<Service> {
+    let named = [
+        ("the mapping service", "mapping"),
+        ("the contact s", "contact-upsert"),
+        ("the quota service", "quota"),
+        ("the activity service", "activity"),
+        ("the audience service", "audience"),
+        ("Redis", "Redis"),
+    ];
+    let mut found = named.iter().filter(|(name, _)| says.starts_with(name));
+    found.next().map(|(_, service)| *service)
+}
+
+/// What of the request is wrong. Ids are written by nobody: a wrong one is of an address that leads
+/// to nothing.
+fn invalid(faults: Vec<Fault>) -> Trouble {
+    let is_id = |fault: &Fault| fault.field.ends_with("_id") && fault.says == NOT_AN_ID;
+    match faults.iter().find(|fault| is_id(fault)) {
+        Some(id) if faults.iter().all(is_id) => {
+            let kind = id.field.trim_end_matches("_id").replace('_', " ");
+            let says = format!("no such {kind}");
+            Trouble::Missing { says }
+        }
+        _ => Trouble::Invalid(faults),
     }
 }
 
@@ -80,3 +120,34 @@ macro_rules! call {
     };
 }
 pub(crate) use call;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_away_is_named_and_not_who_was_asked() {
+        let away = |what: &str| match of("mapping", &weir_rpc::unavailable(what)) {
+            Trouble::Away { service } => service,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(away("the contact store"), "contact-upsert");
+        assert_eq!(away("the contact service"), "contact-upsert");
+        assert_eq!(away("the quota service"), "quota");
+        assert_eq!(away("Redis (of the quota service)"), "Redis");
+        assert_eq!(away("the database"), "mapping");
+        let late = of("quota", &weir_rpc::late());
+        assert!(late.says().contains("it, or one that it asks"), "{late:?}");
+    }
+
+    #[test]
+    fn an_address_whose_id_is_none_leads_to_nothing() {
+        let wrong =
+            |faults: &[(&str, &str)]| of("mapping", &weir_rpc::invalid_all(faults.iter().copied()));
+        let id = wrong(&[("account_id", NOT_AN_ID), ("source_id", NOT_AN_ID)]);
+        assert_eq!(id.status(), 404);
+        assert_eq!(id.says(), "No such account.");
+        let both = wrong(&[("account_id", NOT_AN_ID), ("name", "must be given")]);
+        assert_eq!(both.status(), 422);
+    }
+}

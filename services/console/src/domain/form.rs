@@ -106,6 +106,25 @@ impl Form {
         self.get(name).replace([',', ' '], "").parse().ok()
     }
 
+    /// As its sender means it: what it asks for is of one wish. A page carries a wish, and a browser
+    /// that goes back brings the page along with it: whatever is written otherwise then is another
+    /// wish, while the same form sent twice is the same one.
+    #[must_use]
+    pub fn of_one_wish(mut self) -> Self {
+        const WISH: &str = "wish";
+        // Whether somebody was asked first, and by which session, changes nothing of what they want.
+        const ASIDE: [&str; 3] = [WISH, "form_token", "sure"];
+        let mut said = form_urlencoded::Serializer::new(format!("{}&", self.get(WISH)));
+        let wants = self.0.iter().filter(|(name, _)| !ASIDE.contains(&&**name));
+        said.extend_pairs(wants);
+        let said = said.finish();
+        let given = self.0.iter_mut().filter(|(name, _)| name == WISH);
+        for (_, wish) in given.filter(|(_, wish)| !wish.trim().is_empty()) {
+            *wish = weir_ids::of_text(&said).to_string();
+        }
+        self
+    }
+
     /// Values that stand apart by commas or lines.
     pub fn list(&self, name: &str) -> Vec<String> {
         let parts = self.raw(name).split(['\n', ',']).map(str::trim);
@@ -206,5 +225,26 @@ mod tests {
         assert_eq!(form.number("count"), Some(5_000));
         assert_eq!(form.number::<i64>("name"), None);
         assert!(!form.has("nothing"));
+    }
+
+    #[test]
+    fn the_same_form_twice_is_one_wish_and_another_name_is_another() {
+        let wish = |says: &str| {
+            let pairs = form_urlencoded::parse(says.as_bytes()).into_owned();
+            let form = Form::of(pairs.collect()).of_one_wish();
+            form.get("wish").to_owned()
+        };
+        let first = wish("form_token=a&wish=w&name=VIPs");
+        assert_eq!(first, wish("form_token=b&wish=w&name=VIPs&sure=1"));
+        for other in [
+            "wish=w&name=Buyers",
+            "wish=v&name=VIPs",
+            "wish=w&name=VIPs&name=VIPs",
+            "wish=w&nam=e%3DVIPs",
+        ] {
+            assert_ne!(first, wish(other), "{other}");
+        }
+        assert_eq!(wish("name=VIPs"), "", "what has none gets none");
+        assert_eq!(wish("wish=&name=VIPs"), "");
     }
 }

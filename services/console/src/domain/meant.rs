@@ -1,7 +1,25 @@
-//! Who is meant by what somebody wrote, of those whom a search found.
+//! Who is meant by what somebody wrote: whoever has it as an identifier, else of those whom a search
+//! found.
 
 use super::model::Found;
 use super::words;
+
+/// Who is meant by a whole identifier: the one contact that has it, as whichever it is; none where
+/// nobody has.
+pub fn exactly(who: &str, mut having: Vec<String>) -> Option<Result<String, String>> {
+    having.sort_unstable();
+    having.dedup();
+    match &having[..] {
+        [] => None,
+        [one] => Some(Ok(one.clone())),
+        several => Some(Err(format!(
+            "{} have “{}”, one as its user id and another as something else: ask with the \
+             contact's id.",
+            words::count(several.len() as i64, "contact"),
+            words::cut(who, 60)
+        ))),
+    }
+}
 
 /// Who is meant: whoever has it exactly, or the only one of whom something begins so.
 pub fn one_of(who: &str, found: &[Found]) -> Result<String, String> {
@@ -39,6 +57,15 @@ mod tests {
             key: "E-mail",
             value: value.to_owned(),
         }
+    }
+
+    #[test]
+    fn whoever_has_it_as_an_identifier_is_meant() {
+        let ids = |ids: &[&str]| ids.iter().map(ToString::to_string).collect();
+        assert_eq!(exactly("u5", ids(&[])), None);
+        assert_eq!(exactly("u5", ids(&["a", "a"])), Some(Ok("a".to_owned())));
+        let two = exactly("u5", ids(&["b", "a", "b"])).unwrap().unwrap_err();
+        assert!(two.starts_with("2 contacts have “u5”"), "{two}");
     }
 
     #[test]

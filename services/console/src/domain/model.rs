@@ -9,7 +9,7 @@ mod more;
 mod source;
 mod usage;
 
-pub use account::{Account, Blocked, Strategy};
+pub use account::{Account, Blocked, Reindex, Strategy};
 pub use contact::{
     Activity, Contact, ContactValue, Deletion, Found, Gone, Membership, MembershipTurn, Merge,
     MergePreview, PreviewedField, Provenance,

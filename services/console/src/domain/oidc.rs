@@ -164,6 +164,27 @@ pub fn person(claims: &Value, expected: &Expected<'_>, now: Time) -> Result<Pers
     })
 }
 
+/// Why an issuer sent somebody back without having let them in, by its code (RFC 6749 4.1.2.1).
+pub fn denied(code: &str) -> String {
+    match code {
+        "access_denied" => {
+            "The sign-in service did not let you in: somebody pressed Cancel there, \
+                            or you may not use this console."
+                .to_owned()
+        }
+        "login_required" | "interaction_required" | "consent_required" => {
+            "The sign-in service wants to ask you something first: sign in once more.".to_owned()
+        }
+        "temporarily_unavailable" | "server_error" => {
+            "The sign-in service does not answer as it should. Try again in a moment.".to_owned()
+        }
+        code => format!(
+            "The sign-in service did not let you in ({}): ask the administrator of this console.",
+            crate::domain::words::cut(code, 40)
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -242,5 +263,12 @@ mod tests {
         let mut nameless = good;
         nameless["email"] = json!(" ");
         assert_eq!(read(&nameless).unwrap().name, "1");
+    }
+
+    #[test]
+    fn who_was_not_let_in_is_told_that_and_not_that_it_took_too_long() {
+        assert!(denied("access_denied").contains("did not let you in"));
+        assert!(denied("invalid_scope").contains("(invalid_scope)"));
+        assert!(denied(&"x".repeat(500)).len() < 200);
     }
 }

@@ -11,6 +11,18 @@ pub fn done(code: &str, number: Option<u64>) -> Option<String> {
             }
             None => "Saved. It is live everywhere within a second.".to_owned(),
         }),
+        "reindex" => {
+            let saved = match number {
+                Some(version) => format!(
+                    "Saved as version {version}: the mapping is live everywhere within a second. "
+                ),
+                None => String::new(),
+            };
+            Some(format!(
+                "{saved}What tells contacts apart is changing: contacts are being looked at, and \
+                 this page says how far that is."
+            ))
+        }
         "same" => of("Nothing was changed: it stands like that already."),
         "restored" => of("The older version was brought back, as a new one."),
         "field" => of("The field was made, and is ticked below."),
@@ -23,6 +35,7 @@ pub fn done(code: &str, number: Option<u64>) -> Option<String> {
         "activity" => of("The activity was added. Events of this name are stored from now on."),
         "unmapped" => of("The activity is not mapped any more, and its slot is free."),
         "replay-stopped" => of("The replay is stopped. What was under way is finished."),
+        "replay-ended" => of("The replay has come to its end already: there was nothing to steer."),
         "replay-resumed" => of("The replay goes on."),
         "merged" => of("Both contacts are one now."),
         "split" => of("The merge was undone: both contacts are there again, and are kept apart."),
@@ -45,6 +58,12 @@ mod tests {
         assert!(done("saved", None).is_some());
         let version = done("version", Some(8)).unwrap();
         assert!(version.starts_with("Saved as version 8."), "{version}");
+        let reindex = done("reindex", Some(10)).unwrap();
+        assert!(reindex.starts_with("Saved as version 10: the mapping"));
+        assert!(
+            reindex.contains("contacts are being looked at"),
+            "{reindex}"
+        );
         assert_eq!(done("<script>", None), None);
     }
 }

@@ -8,8 +8,8 @@ use super::failure::{Page, Part};
 use super::frame::Frame;
 use super::visit::{Post, Visit};
 use super::{html, respond};
-use crate::domain::Form;
 use crate::domain::model::{Audience, AudienceDay, Contact, Member, Origin, Page as List, Sync};
+use crate::domain::{Form, Trouble};
 use why::Asked;
 
 const SECTION: &str = "audiences";
@@ -63,7 +63,10 @@ async fn sync(visit: &Visit, wish: &str) -> Page {
         Ok(()) => Ok(respond::go(&format!(
             "/accounts/{account}/audiences?done=sync"
         ))),
-        Err(trouble) => show(visit, "", trouble.says()).await,
+        Err(trouble) => {
+            let says = visit.told(SECTION, trouble).await?;
+            show(visit, "", says).await
+        }
     }
 }
 
@@ -85,7 +88,10 @@ async fn create(visit: &Visit, form: &Form) -> Page {
                 "/accounts/{account}/audiences/{id}?done={done}"
             )))
         }
-        Err(trouble) => show(visit, name, trouble.says()).await,
+        Err(trouble) => {
+            let says = visit.told(SECTION, trouble).await?;
+            show(visit, name, says).await
+        }
     }
 }
 
@@ -109,6 +115,11 @@ pub async fn one(visit: Visit) -> Page {
 
 async fn refuse(visit: &Visit, fault: String) -> Page {
     show_one(visit, fault, Asked::default()).await
+}
+
+async fn refused(visit: &Visit, trouble: Trouble) -> Page {
+    let says = visit.told(SECTION, trouble).await?;
+    refuse(visit, says).await
 }
 
 async fn show_one(visit: &Visit, fault: String, asked: Asked) -> Page {
@@ -138,7 +149,8 @@ async fn show_one(visit: &Visit, fault: String, asked: Asked) -> Page {
     let days = Part::from(days);
     let counts = days.value.iter().flatten().rev().map(|day| day.members);
     let counts: Vec<_> = counts.collect();
-    Ok(respond::page(&AudiencePage {
+    let status = respond::status_of(&fault);
+    let page = AudiencePage {
         frame: frame.under("Audiences", &format!("{base}/audiences")),
         audience,
         trend: html::trend(&counts, "ok"),
@@ -146,7 +158,8 @@ async fn show_one(visit: &Visit, fault: String, asked: Asked) -> Page {
         fault,
         members: members.into(),
         asked,
-    }))
+    };
+    Ok(respond::with_status(status, &page))
 }
 
 pub async fn change(post: Post) -> Page {
@@ -173,7 +186,7 @@ pub async fn change(post: Post) -> Page {
                 .await;
             match deleted {
                 Ok(()) => Ok(respond::go(&format!("{here}?done=deleted"))),
-                Err(trouble) => refuse(&visit, trouble.says()).await,
+                Err(trouble) => refused(&visit, trouble).await,
             }
         }
         _ => match visit
@@ -182,7 +195,7 @@ pub async fn change(post: Post) -> Page {
             .await
         {
             Ok(()) => Ok(respond::go(&format!("{here}/{id}?done=saved"))),
-            Err(trouble) => refuse(&visit, trouble.says()).await,
+            Err(trouble) => refused(&visit, trouble).await,
         },
     }
 }

@@ -7,7 +7,8 @@ use super::failure::{Page, Part};
 use super::frame::Frame;
 use super::visit::{Post, Visit};
 use super::{html, respond};
-use crate::domain::meant::one_of;
+use crate::domain::Trouble;
+use crate::domain::meant::{exactly, one_of};
 use crate::domain::model::{
     Activity, Audience, Contact, ContactValue, Field, Found, Membership, Merge, Page as List,
     Source,
@@ -159,8 +160,24 @@ const NOT_YET: &str = "The account is made searchable for the first time: ask ag
 /// The contact that somebody means by its id, or by another identifier; a sentence where it is
 /// nobody's, or that of several.
 pub(super) async fn meant(visit: &Visit, who: &str) -> Result<String, String> {
+    // A contact's id is meant as such, whatever else it may be to somebody.
     if Uuid::try_parse(who).is_ok() {
-        return Ok(who.to_owned());
+        match visit.calls.contact(visit.account(), who).await {
+            Ok(_) => return Ok(who.to_owned()),
+            Err(Trouble::Missing { .. }) => {}
+            Err(trouble) => return Err(trouble.says()),
+        }
+    }
+    let account = visit.calls.account(visit.account()).await;
+    let unique = account.map(|account| account.unique_identifiers);
+    let unique = unique.unwrap_or_default();
+    let having = visit
+        .calls
+        .contacts_called(visit.account(), who, &unique)
+        .await
+        .map_err(|trouble| trouble.says())?;
+    if let Some(meant) = exactly(who, having) {
+        return meant;
     }
     match visit.calls.search(visit.account(), who, "").await {
         Ok((page, partial)) => one_of(who, &page.items).map_err(|says| match partial {

@@ -41,21 +41,24 @@ impl Visit {
             Trouble::Forbidden { .. } if is_form => "You may not do this",
             Trouble::Forbidden { .. } => "You may not see this",
             Trouble::Missing { .. } => "There is nothing here",
-            Trouble::Away { .. } => "Something is away",
+            Trouble::Away { .. } | Trouble::Late { .. } => "Something is away",
             Trouble::Failed { .. } => "Something went wrong",
             _ => "That did not work",
         };
         let status = trouble.status();
         let mut frame = match &trouble {
             // It was waited for once.
-            Trouble::Away { service } if *service == "mapping" => {
+            Trouble::Away { service } | Trouble::Late { service } if *service == "mapping" => {
                 self.frame_of_address(heading, section)
             }
             _ => self.frame(heading, section).await,
         };
-        let says = trouble.says();
+        let mut says = trouble.says();
         if frame.trouble == says {
             frame.trouble.clear();
+        }
+        if !is_form && matches!(trouble, Trouble::Forbidden { .. }) {
+            says = says.replacen("do this", "see this", 1);
         }
         let page = FailurePage {
             sent: (is_form && status >= 500).then(|| Sent::of(&self.sent)),
@@ -71,6 +74,17 @@ impl Visit {
         };
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         respond::with_status(status, &page)
+    }
+
+    /// What the page of a form says of why it was not done. What nobody mends by writing something
+    /// else is a page of its own, with the form kept where it may go well later.
+    pub async fn told(&self, section: &'static str, trouble: Trouble) -> Result<String, Response> {
+        match trouble {
+            Trouble::Invalid(_) | Trouble::Refused { .. } | Trouble::Missing { .. } => {
+                Ok(trouble.says())
+            }
+            trouble => Err(self.failed(section, trouble).await),
+        }
     }
 
     /// In the place of a page that is for a higher role alone: nobody fills in what is refused.

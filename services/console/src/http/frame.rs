@@ -83,7 +83,8 @@ impl Visit {
             id if is_id && !is_none_of_theirs => format!("/accounts/{id}"),
             _ => String::new(),
         };
-        let notice = said::done(self.query.get("done"), self.query.number("n"));
+        let said = said::done(self.query.get("done"), self.query.number("n"));
+        let notice = said.filter(|_| self.is_led_here);
         Frame {
             title: title.to_owned(),
             section,

@@ -22,6 +22,12 @@ pub fn is_from_here(headers: &HeaderMap, own_url: &str) -> bool {
     Some(authority) == said(header::HOST.as_str()) || Some(authority) == own
 }
 
+/// Whether a page was asked for by one of ours, where the browser says by whom.
+pub fn is_led_here(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site");
+    site.is_none_or(|site| site == "same-origin")
+}
+
 /// In a time that tells nothing of how much is alike.
 pub fn is_same(given: &str, expected: &str) -> bool {
     let (given, expected) = (given.as_bytes(), expected.as_bytes());
@@ -84,6 +90,18 @@ mod tests {
         let behind = headers(&[("host", "console:8000"), ("origin", "https://weir.example")]);
         assert!(is_from_here(&behind, "https://weir.example/"));
         assert!(!is_from_here(&behind, "https://weir.example.evil"));
+    }
+
+    #[test]
+    fn a_link_from_elsewhere_says_nothing_of_what_was_done() {
+        assert!(is_led_here(&headers(&[])));
+        assert!(is_led_here(&headers(&[("sec-fetch-site", "same-origin")])));
+        for site in ["none", "cross-site", "same-site"] {
+            assert!(
+                !is_led_here(&headers(&[("sec-fetch-site", site)])),
+                "{site}"
+            );
+        }
     }
 
     #[test]

@@ -101,7 +101,8 @@ async fn show_preview(visit: &Visit, filter: KeptFilter, fault: String, wish: St
     );
     let source = visit.need(SECTION, source).await?;
     let above = format!("/accounts/{account}/sources/{id}/kept");
-    Ok(respond::page(&PreviewPage {
+    let status = respond::status_of(&fault);
+    let page = PreviewPage {
         frame: frame.under_source(&source).under("Kept events", &above),
         source,
         tab: "logs",
@@ -110,7 +111,8 @@ async fn show_preview(visit: &Visit, filter: KeptFilter, fault: String, wish: St
         preview: preview.into(),
         fault,
         wish,
-    }))
+    };
+    Ok(respond::with_status(status, &page))
 }
 
 pub async fn start(post: Post) -> Page {
@@ -123,7 +125,10 @@ pub async fn start(post: Post) -> Page {
             let path = format!("/accounts/{account}/sources/{id}/replays/{}", replay.id);
             Ok(respond::go(&path))
         }
-        Err(trouble) => show_preview(&visit, filter, trouble.says(), wish.to_owned()).await,
+        Err(trouble) => {
+            let says = visit.told(SECTION, trouble).await?;
+            show_preview(&visit, filter, says, visit.wish()).await
+        }
     }
 }
 
@@ -165,17 +170,22 @@ pub async fn steer(post: Post) -> Page {
     let Post { visit, form } = post;
     let account = visit.account();
     let replay = visit.param("replay");
-    let (answer, done) = match form.get("do") {
-        "stop" => (
-            visit.calls.stop_replay(account, replay).await,
-            "replay-stopped",
-        ),
-        _ => (
-            visit.calls.resume_replay(account, replay).await,
-            "replay-resumed",
-        ),
+    let stands = visit.calls.replay(account, replay).await;
+    let stands = visit.need(SECTION, stands).await?;
+    let done = match (form.get("do"), stands.state) {
+        // It came to its end while somebody looked at the button.
+        (_, "ended") => "replay-ended",
+        ("stop", _) => {
+            let stopped = visit.calls.stop_replay(account, replay).await;
+            visit.need(SECTION, stopped).await?;
+            "replay-stopped"
+        }
+        _ => {
+            let resumed = visit.calls.resume_replay(account, replay).await;
+            visit.need(SECTION, resumed).await?;
+            "replay-resumed"
+        }
     };
-    visit.need(SECTION, answer).await?;
     let path = format!(
         "/accounts/{account}/sources/{}/replays/{replay}?done={done}",
         visit.source()

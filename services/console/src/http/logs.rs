@@ -1,5 +1,7 @@
 //! What was not stored, and why.
 
+mod cures;
+
 use std::collections::BTreeSet;
 
 use askama::Template;
@@ -11,6 +13,8 @@ use super::frame::Frame;
 use super::sources::SECTION;
 use super::visit::Visit;
 use super::{html, respond};
+use cures::{Cure, Standing};
+
 use crate::domain::chart::by_hour;
 use crate::domain::model::{Field, LogEntry, LogFilter, Outcome, Page as List, Source, Summary};
 use crate::domain::{Time, words};
@@ -72,12 +76,6 @@ struct Reason {
     cure: Cure,
 }
 
-/// Where something can be done about it.
-struct Cure {
-    words: &'static str,
-    path: String,
-}
-
 pub async fn of_source(visit: Visit) -> Page {
     let (account, id) = (visit.account(), visit.source());
     let wanted = visit.query.get("range");
@@ -112,9 +110,13 @@ pub async fn of_source(visit: Visit) -> Page {
     let source = visit.need(SECTION, source).await?;
     let base = format!("/accounts/{account}/sources/{id}");
     let outcome = Part::from(outcome);
+    let since_then = match &outcome.value {
+        Some(outcome) => Standing::of(&visit, outcome).await,
+        None => Standing::default(),
+    };
     let reasons = outcome.value.as_ref().map_or_else(Vec::new, |outcome| {
         let fields = fields.as_deref().unwrap_or_default();
-        reasons(outcome, fields, &base, (visit.now, hours))
+        reasons(outcome, fields, (&base, &since_then), (visit.now, hours))
     });
     let query = format!(
         "range={range}&code={}&event={}&field={}&message={}",
@@ -142,7 +144,7 @@ pub async fn of_source(visit: Visit) -> Page {
 fn reasons(
     outcome: &Outcome,
     fields: &[Field],
-    base: &str,
+    (base, standing): (&str, &Standing),
     (now, hours): (Time, i64),
 ) -> Vec<Reason> {
     let not_plain = outcome
@@ -158,7 +160,7 @@ fn reasons(
             let bars: Vec<i64> = all.chunks(each).map(|part| part.iter().sum()).collect();
             html::trend(&bars, words::outcome(summary.status).0)
         },
-        cure: cure(&summary, base),
+        cure: cures::of(&summary, base, standing),
         subject: {
             let field = fields.iter().find(|field| field.id == summary.subject);
             field.map_or(&summary.subject, |field| &field.name).clone()
@@ -166,45 +168,6 @@ fn reasons(
         summary,
     });
     found.collect()
-}
-
-fn cure(summary: &Summary, base: &str) -> Cure {
-    let subject = html::query(&summary.subject);
-    let (words, path) = match &*summary.code {
-        "NO_MAPPING" if summary.subject.is_empty() => ("Map the traits", format!("{base}/map")),
-        "NO_MAPPING" => ("Map it", format!("{base}/activities/edit?name={subject}")),
-        "PAST_RETENTION" => (
-            "Change its retention",
-            format!("{base}/activities/edit?name={subject}"),
-        ),
-        "DATE_FORMAT_MISMATCH" | "TIME_FORMAT_MISMATCH" => {
-            ("Choose the format", format_page(summary, base))
-        }
-        "EXISTING_ONLY" | "CONTACT_EXISTING_ONLY" => {
-            ("Look at the merge settings", format!("{base}/settings"))
-        }
-        "PROFILE_LIMIT" | "ACTIVITY_LIMIT" | "CONTACT_LIMIT" => {
-            let account = base.split("/sources").next().unwrap_or_default();
-            ("Look at the usage", format!("{account}/usage"))
-        }
-        // It is counted, and stands in no log (semantics 7.5).
-        "NOTHING_NEW" => ("", String::new()),
-        code => ("See entries", format!("{base}/logs?code={code}#entries")),
-    };
-    Cure { words, path }
-}
-
-/// Where the format is chosen: of a property its activity, of a trait the map.
-fn format_page(summary: &Summary, base: &str) -> String {
-    let example = summary.example.as_ref();
-    let property = example.filter(|entry| entry.path.starts_with("properties"));
-    match property {
-        Some(entry) => {
-            let name = html::query(&entry.event_name);
-            format!("{base}/activities/edit?name={name}")
-        }
-        None => format!("{base}/map?q={}", html::query(&summary.subject)),
-    }
 }
 
 #[derive(Template)]
@@ -247,31 +210,4 @@ pub async fn of_account(visit: Visit) -> Page {
         frame,
         sources: sources.into(),
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::model::LogEntry;
-
-    #[test]
-    fn a_format_is_chosen_where_its_row_is() {
-        let summary = |path: &str| Summary {
-            status: 206,
-            code: "DATE_FORMAT_MISMATCH".to_owned(),
-            subject: "when".to_owned(),
-            count: 1,
-            first: None,
-            last: None,
-            hours: Vec::new(),
-            example: Some(LogEntry {
-                path: path.to_owned(),
-                event_name: "order sent".to_owned(),
-                ..LogEntry::default()
-            }),
-        };
-        let of_property = cure(&summary("properties.when"), "/s").path;
-        assert_eq!(of_property, "/s/activities/edit?name=order+sent");
-        assert_eq!(cure(&summary("traits.when"), "/s").path, "/s/map?q=when");
-    }
 }

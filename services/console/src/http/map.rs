@@ -79,7 +79,7 @@ pub async fn change(post: Post) -> Page {
         "add-field" | "enter" => {
             let (name, of) = (&shown.new_name, shown.new_type.unwrap_or(ValueType::Text));
             match visit.calls.create_field(visit.account(), name, of).await {
-                Ok(field) => return show_with_field(&visit, &form, &field, shown).await,
+                Ok(field) => return show_with_field(&visit, &form, field, shown).await,
                 Err(trouble) => shown.faults.push(("new_name".to_owned(), trouble.says())),
             }
         }
@@ -96,7 +96,7 @@ pub async fn change(post: Post) -> Page {
 async fn show_with_field(
     visit: &Visit,
     form: &crate::domain::Form,
-    field: &str,
+    (field, is_new): (String, bool),
     mut shown: Shown,
 ) -> Page {
     let saved = Saved::load(visit).await?;
@@ -106,12 +106,16 @@ async fn show_with_field(
     let line = draft.lines.iter_mut().find(|line| line.field.id == field);
     if let Some(line) = line {
         line.on = true;
+        let was = match is_new {
+            true => "was made",
+            false => "was there already",
+        };
         shown.says = format!(
-            "The field “{}” was made and is ticked below: choose the trait that fills it.",
+            "The field “{}” {was} and is ticked below: choose the trait that fills it.",
             line.field.name
         );
     }
-    shown.focus = field.to_owned();
+    shown.focus = field;
     page::show(visit, saved, draft, shown).await
 }
 

@@ -1,14 +1,14 @@
 //! What is done to contacts by hand: merged, split, deleted. Each says first what it comes to.
 
-use ::http::StatusCode;
 use askama::Template;
+use weir_reasons::Reason;
 
 use super::contacts::{SECTION, meant};
 use super::failure::{Page, Part};
 use super::frame::Frame;
 use super::visit::{Post, Visit};
 use super::{html, respond};
-use crate::domain::Trouble;
+use crate::domain::changed;
 use crate::domain::model::{Contact, Deletion, Field, Merge, MergePreview};
 
 #[derive(Template)]
@@ -61,10 +61,7 @@ async fn show_merge(visit: &Visit, who: &str, fault: String, wish: String) -> Pa
     }
     let base = frame.base();
     let above = format!("{base}/contacts/{}", contact.id);
-    let status = match fault.is_empty() {
-        true => StatusCode::OK,
-        false => StatusCode::UNPROCESSABLE_ENTITY,
-    };
+    let status = respond::status_of(&fault);
     let page = MergePage {
         frame: frame
             .under("Contacts", &format!("{base}/contacts"))
@@ -98,6 +95,9 @@ async fn would_be(
 /// The word that is typed where there is no name to type.
 const MERGE_WORD: &str = "merge";
 const DELETE_WORD: &str = "delete";
+/// Where the box for that was not ticked.
+const TWO_USER_IDS: &str = "Nothing was merged: both contacts have user ids, as two people have. \
+                            Where they are one person all the same, tick that below.";
 
 pub async fn merge(post: Post) -> Page {
     let Post { visit, form } = post;
@@ -106,11 +106,11 @@ pub async fn merge(post: Post) -> Page {
     let wish = form.get("wish");
     // What it comes to, of whom is personal as well: no address says it.
     if form.get("do") == "ask" {
-        return show_merge(&visit, other, String::new(), wish.to_owned()).await;
+        return show_merge(&visit, other, String::new(), visit.wish()).await;
     }
     if form.get("typed").to_lowercase() != MERGE_WORD {
         let says = "Nothing was merged: type the word merge to confirm it.".to_owned();
-        return show_merge(&visit, other, says, wish.to_owned()).await;
+        return show_merge(&visit, other, says, visit.wish()).await;
     }
     let allowed = form.has("two_user_ids");
     let merged = visit
@@ -121,7 +121,13 @@ pub async fn merge(post: Post) -> Page {
         Ok(survivor) => Ok(respond::go(&format!(
             "/accounts/{account}/contacts/{survivor}?done=merged"
         ))),
-        Err(trouble) => show_merge(&visit, other, trouble.says(), wish.to_owned()).await,
+        Err(trouble) => {
+            let says = match trouble.is(Reason::BothHaveUserIds) {
+                true => TWO_USER_IDS.to_owned(),
+                false => visit.told(SECTION, trouble).await?,
+            };
+            show_merge(&visit, other, says, visit.wish()).await
+        }
     }
 }
 
@@ -131,7 +137,15 @@ struct SplitPage {
     frame: Frame,
     contact: Contact,
     merge: Merge,
+    fields: Vec<Field>,
     fault: String,
+}
+
+impl SplitPage {
+    fn field<'a>(&'a self, id: &'a str) -> &'a str {
+        let found = self.fields.iter().find(|field| field.id == id);
+        found.map_or(id, |field| &field.name)
+    }
 }
 
 pub async fn split_form(visit: Visit) -> Page {
@@ -154,17 +168,23 @@ async fn show_split(visit: &Visit, merge: &str, fault: String) -> Page {
             contact.id
         )));
     };
-    let frame = visit.frame("Undo a merge", SECTION).await;
+    let (frame, fields) = tokio::join!(
+        visit.frame("Undo a merge", SECTION),
+        visit.calls.fields(account)
+    );
     let base = frame.base();
     let above = format!("{base}/contacts/{}", contact.id);
-    Ok(respond::page(&SplitPage {
+    let status = respond::status_of(&fault);
+    let page = SplitPage {
         frame: frame
             .under("Contacts", &format!("{base}/contacts"))
             .under("Contact", &above),
         contact,
         merge,
+        fields: fields.unwrap_or_default(),
         fault,
-    }))
+    };
+    Ok(respond::with_status(status, &page))
 }
 
 pub async fn split(post: Post) -> Page {
@@ -172,7 +192,6 @@ pub async fn split(post: Post) -> Page {
     let account = visit.account();
     let merge = form.get("merge");
     match visit.calls.split(account, merge).await {
-        Err(trouble @ Trouble::Forbidden { .. }) => Err(visit.failed(SECTION, trouble).await),
         Ok(_) => {
             let path = format!(
                 "/accounts/{account}/contacts/{}?done=split",
@@ -180,7 +199,10 @@ pub async fn split(post: Post) -> Page {
             );
             Ok(respond::go(&path))
         }
-        Err(trouble) => show_split(&visit, merge, trouble.says()).await,
+        Err(trouble) => {
+            let says = visit.told(SECTION, trouble).await?;
+            show_split(&visit, merge, says).await
+        }
     }
 }
 
@@ -216,7 +238,8 @@ async fn show_delete(visit: &Visit, fault: String, wish: String) -> Page {
     let activities = activities.map(|list| (list.items.len(), !list.next.is_empty()));
     let base = frame.base();
     let above = format!("{base}/contacts/{}", contact.id);
-    Ok(respond::page(&DeletePage {
+    let status = respond::status_of(&fault);
+    let page = DeletePage {
         frame: frame
             .under("Contacts", &format!("{base}/contacts"))
             .under("Contact", &above),
@@ -225,7 +248,8 @@ async fn show_delete(visit: &Visit, fault: String, wish: String) -> Page {
         memberships: memberships.map(|list| list.len()).into(),
         fault,
         wish,
-    }))
+    };
+    Ok(respond::with_status(status, &page))
 }
 
 pub async fn delete(post: Post) -> Page {
@@ -234,7 +258,7 @@ pub async fn delete(post: Post) -> Page {
     let wish = form.get("wish");
     if form.get("typed").to_lowercase() != DELETE_WORD {
         let says = "Nothing was deleted: type the word delete to confirm it.".to_owned();
-        return show_delete(&visit, says, wish.to_owned()).await;
+        return show_delete(&visit, says, visit.wish()).await;
     }
     let contact = visit.param("contact");
     match visit.calls.delete_contact(account, contact, wish).await {
@@ -242,7 +266,10 @@ pub async fn delete(post: Post) -> Page {
             "/accounts/{account}/deletions/{}",
             deletion.id
         ))),
-        Err(trouble) => show_delete(&visit, trouble.says(), wish.to_owned()).await,
+        Err(trouble) => {
+            let says = visit.told(SECTION, trouble).await?;
+            show_delete(&visit, says, visit.wish()).await
+        }
     }
 }
 
@@ -251,6 +278,12 @@ pub async fn delete(post: Post) -> Page {
 struct DeletionPage {
     frame: Frame,
     deletion: Deletion,
+}
+
+impl DeletionPage {
+    fn gone(&self, what: &str) -> String {
+        changed::gone(what)
+    }
 }
 
 /// The receipt.

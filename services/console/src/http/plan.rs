@@ -40,7 +40,10 @@ pub async fn look(post: Post) -> Page {
     }
     match visit.calls.plan(text, prune).await {
         Ok(planned) => show(&visit, text, prune, Some(planned), String::new()).await,
-        Err(trouble) => show(&visit, text, prune, None, trouble.says()).await,
+        Err(trouble) => {
+            let says = visit.told(SECTION, trouble).await?;
+            show(&visit, text, prune, None, says).await
+        }
     }
 }
 
@@ -53,11 +56,13 @@ async fn show(
 ) -> Page {
     let frame = visit.frame("Plan of a file", SECTION).await;
     let base = frame.base();
-    Ok(respond::page(&PlanPage {
+    let status = respond::status_of(&fault);
+    let page = PlanPage {
         frame: frame.under("Settings", &format!("{base}/settings")),
         text: text.to_owned(),
         prune,
         planned,
         fault,
-    }))
+    };
+    Ok(respond::with_status(status, &page))
 }

@@ -2,11 +2,26 @@
 //! be sent once more by a press of a button.
 
 use super::html::{self, Markup};
+use weir_values::BUILT_IN_FIELDS;
+
 use crate::domain::Form;
 
 /// What nobody wrote, or is not for eyes beside theirs.
-const HIDDEN: [&str; 9] = [
-    "wish", "version", "do", "seen", "sure", "is_new", "secret", "password", "token",
+const HIDDEN: [&str; 14] = [
+    "wish",
+    "version",
+    "do",
+    "seen",
+    "sure",
+    "is_new",
+    "secret",
+    "password",
+    "token",
+    "unique_was",
+    "new_type",
+    "key",
+    "field",
+    "q",
 ];
 
 /// A form, and what can be read of it.
@@ -28,7 +43,7 @@ impl Sent {
                 .map(|(name, value)| html::hidden(name, value))
                 .collect(),
             shown: shown
-                .map(|(name, value)| (called(name), value.clone()))
+                .map(|(name, value)| (called(name), said(name, value)))
                 .collect(),
         }
     }
@@ -40,8 +55,13 @@ fn called(name: &str) -> String {
     let what = match what {
         "on" => "ticked",
         "path" => "trait or property",
+        "unique" => "unique identifier",
+        "origins" => "origins that browsers may send from",
+        "blocked" => "values that mean nobody",
+        "allowed" => "defaults that mean somebody here",
         other => other,
     };
+    let of = field(of);
     let words = what.replace('_', " ");
     let mut letters = words.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string());
@@ -50,6 +70,22 @@ fn called(name: &str) -> String {
         "" => said,
         of => format!("{said}, {of}"),
     }
+}
+
+/// What stands in a field, where it is no text of somebody's own.
+fn said(name: &str, value: &str) -> String {
+    match name.split(':').next() {
+        // A box.
+        Some("on" | "existing_only" | "apart") => "yes".to_owned(),
+        Some("unique") => field(value).to_owned(),
+        _ => value.to_owned(),
+    }
+}
+
+/// What a field is called that every account has; of another one its id.
+fn field(id: &str) -> &str {
+    let mut found = BUILT_IN_FIELDS.iter().filter(|field| field.id == id);
+    found.next().map_or(id, |field| field.name)
 }
 
 #[cfg(test)]
@@ -64,12 +100,26 @@ mod tests {
             ("secret", "whsec_1"),
             ("new_name", "Shoe size"),
             ("on:str::email", "1"),
+            ("unique", "phn::phone"),
+            ("unique_was", "str::email"),
+            ("new_type", "text"),
             ("blank", " "),
         ];
         let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let sent = Sent::of(&Form::of(pairs.to_vec()));
-        assert_eq!(sent.fields.len(), 5);
-        let shown: Vec<_> = sent.shown.iter().map(|(name, _)| &**name).collect();
-        assert_eq!(shown, ["New name", "Ticked, str::email"]);
+        assert_eq!(sent.fields.len(), 8);
+        let shown = sent
+            .shown
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}"));
+        let shown: Vec<_> = shown.collect();
+        assert_eq!(
+            shown,
+            [
+                "New name: Shoe size",
+                "Ticked, Email: yes",
+                "Unique identifier: Phone"
+            ]
+        );
     }
 }

@@ -142,7 +142,11 @@ pub async fn around(request: Request, next: Next) -> Response {
     let span = tracing::info_span!("page", method, request_id = %id, trace_id);
     weir_rpc::tell_trace(&span);
     let answering = next.run(request).instrument(span);
-    let mut answer = within_request(id.clone(), answering).await;
+    let (mut answer, was_forbidden) = within_request(id.clone(), answering).await;
+    // A form's page that tells what its sender may not is no answer of what was done.
+    if was_forbidden && method == "POST" && answer.status() == StatusCode::OK {
+        *answer.status_mut() = StatusCode::FORBIDDEN;
+    }
     if !answer.headers().contains_key(header::CONTENT_TYPE) {
         answer = with_words(answer);
     }

@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 
 use super::{
     accounts, activities, assets, audiences, contacts, events, health, kept, logs, map, people,
-    plan, respond, samples, settings, sign_in, single, sources, tokens, usage, wizard,
+    plan, reindex, respond, samples, settings, sign_in, single, sources, tokens, usage, wizard,
 };
 use crate::app::App;
 
@@ -131,6 +131,7 @@ fn of_accounts() -> Router<Arc<App>> {
         .route(&below("settings/changes"), get(settings::changes))
         .route(&below("settings/weir.yaml"), get(settings::download))
         .route(&below("settings/plan"), get(plan::form).post(plan::look))
+        .route(&below("reindex"), get(reindex::page))
         .route(&below("health"), get(health::page))
         // Where mails lead.
         .route(&below("alerts"), get(usage::alerts))

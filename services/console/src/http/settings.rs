@@ -12,9 +12,9 @@ use super::failure::{Page, Part};
 use super::frame::Frame;
 use super::visit::Visit;
 use super::{html, respond};
-use crate::domain::Form;
 use crate::domain::configuration::{self, Described};
 use crate::domain::model::{Account, Blocked, Change, Delivery, Field, MailStatus, Page as List};
+use crate::domain::{Form, changed};
 
 pub use change::change;
 
@@ -71,6 +71,14 @@ impl SettingsPage {
         html::hidden("seen", &change::stands_as(&self.account, part))
     }
 
+    fn field(&self, id: &str) -> String {
+        changed::field(id, self.fields.value.as_deref().unwrap_or_default())
+    }
+
+    fn of_ones_own<'a>(&self, fields: &'a [Field]) -> Vec<&'a Field> {
+        fields.iter().filter(|field| field.custom).collect()
+    }
+
     fn strategies(&self) -> html::Markup {
         let choices = [
             ("any", "any: try them in their order"),
@@ -106,14 +114,13 @@ async fn show(visit: &Visit, account: Account, shown: Shown) -> Page {
         visit.calls.deliveries(id),
         visit.calls.fields(id)
     );
-    let custom = fields.map(|fields| fields.into_iter().filter(|field| field.custom).collect());
     let status = respond::status_of(&shown.fault);
     let page = SettingsPage {
         frame,
         account,
         mail: mail.map(Part::from),
         deliveries: deliveries.into(),
-        fields: custom.into(),
+        fields: fields.into(),
         shown,
     };
     Ok(respond::with_status(status, &page))
@@ -124,20 +131,37 @@ async fn show(visit: &Visit, account: Account, shown: Shown) -> Page {
 struct ChangesPage {
     frame: Frame,
     changes: Part<List<Change>>,
+    fields: Vec<Field>,
+}
+
+impl ChangesPage {
+    fn act(&self, change: &Change) -> String {
+        changed::act(&change.method)
+    }
+
+    fn called(&self, field: &str) -> String {
+        changed::called(field, &self.fields)
+    }
+
+    fn said(&self, json: &str) -> html::Markup {
+        html::value(&changed::said(json, &self.fields))
+    }
 }
 
 /// Who changed what (semantics 9.5).
 pub async fn changes(visit: Visit) -> Page {
-    let (frame, changes) = tokio::join!(
+    let (frame, changes, fields) = tokio::join!(
         visit.frame("Change record", SECTION),
         visit
             .calls
-            .changes(visit.account(), visit.query.get("page"))
+            .changes(visit.account(), visit.query.get("page")),
+        visit.calls.fields(visit.account())
     );
     let base = frame.base();
     Ok(respond::page(&ChangesPage {
         frame: frame.under("Settings", &format!("{base}/settings")),
         changes: changes.into(),
+        fields: fields.unwrap_or_default(),
     }))
 }
 

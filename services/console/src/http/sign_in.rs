@@ -93,11 +93,17 @@ pub fn ask_for(app: &App, path: &str, form: &Form, theme: &'static str) -> Respo
         ..SignInPage::new(app, theme)
     };
     let answer = respond::with_status(StatusCode::UNAUTHORIZED, &page);
+    // The script asks for previews while somebody writes: nobody was sending that.
+    if form.get("do") == PREVIEW {
+        return answer;
+    }
     // What was carried before is of no use beside this.
     respond::with_cookie(answer, &carried_cookie(app, &carried.unwrap_or_default()))
 }
 
 const CARRIED: &str = "weir-form";
+/// What a form does that changes nothing.
+const PREVIEW: &str = "preview";
 
 /// Keeps a form for the ways in that lead over other pages, or ends that. From an issuer browsers
 /// come back from another site: `Lax`, or they would not bring it along.

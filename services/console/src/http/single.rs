@@ -51,6 +51,10 @@ pub async fn back(State(app): State<Arc<App>>, request: Request) -> Response {
     };
     let query = pairs(request.uri.query().unwrap_or_default().as_bytes());
     let cookie = guard::cookie(&request.headers, COOKIE);
+    let denied = query.get("error");
+    if !denied.is_empty() {
+        return sign_in::refused(&app, crate::domain::oidc::denied(denied), theme);
+    }
     let finished = app.finish_single(single, cookie, query.get("state"), query.get("code"));
     match finished.await {
         Ok((session, next)) => {

@@ -10,7 +10,7 @@ use super::visit::{Post, Visit};
 use super::{html, respond};
 use crate::clients::Answer;
 use crate::domain::model::{Kind, Merging, Outcome, Source, SourceKey, Status};
-use crate::domain::{Fault, Form, words};
+use crate::domain::{Fault, Form, Trouble, words};
 
 pub const SECTION: &str = "sources";
 const DAY: usize = 24;
@@ -125,6 +125,11 @@ impl SettingsPage {
         }
     }
 
+    /// What the form of the merge settings brings back of what its page showed.
+    fn seen(&self) -> html::Markup {
+        html::hidden("seen", &self.source.merging_stands_as())
+    }
+
     /// What an end of it concerns.
     fn concerns(&self) -> String {
         let came = |came| format!("{} came in the last 24 hours.", words::count(came, "event"));
@@ -220,22 +225,45 @@ async fn end(visit: &Visit, done: Answer<&str>) -> Page {
             let path = format!("/accounts/{account}/sources/{id}/settings?done={done}");
             Ok(respond::go(&path))
         }
-        Err(trouble) => show_settings(visit, trouble.says(), String::new()).await,
+        Err(trouble) => refuse(visit, trouble).await,
     }
 }
 
+/// The page again, with what was written.
+async fn refuse(visit: &Visit, trouble: Trouble) -> Page {
+    let says = visit.told(SECTION, trouble).await?;
+    show_settings(visit, says, String::new()).await
+}
+
+/// As of the settings of an account: what others saved meanwhile is shown before it is replaced,
+/// and what stands already is not said to be saved.
 async fn merge(visit: &Visit, form: &Form) -> Page {
     let merging = match form.choice("merging", MERGING, Merging::of_code) {
         Ok(merging) => merging,
         Err(fault) => return not_saved(visit, &fault).await,
     };
     let answer = visit.calls.source(visit.account(), visit.source()).await;
-    let mut source = visit.need(SECTION, answer).await?;
-    source.merging = merging;
-    source.existing_only = form.has("existing_only") && merging != Merging::Ignore;
-    source.allowed_origins = form.list("origins");
+    let stands = visit.need(SECTION, answer).await?;
+    let mut wanted = stands.clone();
+    wanted.merging = merging;
+    wanted.existing_only = form.has("existing_only") && merging != Merging::Ignore;
+    if wanted.kind == Kind::Classic {
+        wanted.allowed_origins = form.list("origins");
+    }
+    let (now, wants) = (stands.merging_stands_as(), wanted.merging_stands_as());
+    if visit.me.may_write() && wants == now {
+        return end(visit, Ok("same")).await;
+    }
+    if visit.me.may_write() && form.get("seen") != now {
+        let says = format!(
+            "This was changed since the page was shown, by somebody else or by yourself: now it is \
+             {now}. Nothing was saved yet: what you wrote stands below, and takes the place of that \
+             if you save it now."
+        );
+        return show_settings(visit, says, String::new()).await;
+    }
     let wish = form.get("wish");
-    let saved = visit.calls.put_source(visit.account(), &source, wish).await;
+    let saved = visit.calls.put_source(visit.account(), &wanted, wish).await;
     end(visit, saved.map(|_| "saved")).await
 }
 
@@ -258,7 +286,7 @@ async fn rotate(visit: &Visit, form: &Form) -> Page {
     match visit.calls.rotate_key(account, id, hours, wish).await {
         Ok(key) if key.is_empty() => show_settings(visit, MADE.to_owned(), key).await,
         Ok(key) => show_settings(visit, String::new(), key).await,
-        Err(trouble) => show_settings(visit, trouble.says(), String::new()).await,
+        Err(trouble) => refuse(visit, trouble).await,
     }
 }
 
@@ -275,6 +303,6 @@ async fn delete(visit: &Visit, form: &Form) -> Page {
             let path = format!("/accounts/{account}/sources?done=deleted");
             Ok(respond::go(&path))
         }
-        Err(trouble) => show_settings(visit, trouble.says(), String::new()).await,
+        Err(trouble) => refuse(visit, trouble).await,
     }
 }

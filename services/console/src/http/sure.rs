@@ -1,15 +1,18 @@
 //! What takes something away, or stops something, is asked about before it is done, with what it
-//! will do. The script asks where the button is; without one this page does.
+//! is about and what it will do. The script asks where the button is; without one this page does.
 //!
 //! **Invariant:** none of these acts is done by one press of a button.
 
 use askama::Template;
 use axum::response::Response;
+use chrono::TimeDelta;
 
 use super::html::{self, Markup};
 use super::resend::Sent;
 use super::respond;
-use crate::domain::Form;
+use super::visit::Visit;
+use crate::domain::model::{SourceKey, Status};
+use crate::domain::{Form, words};
 
 /// What a form brings along whose sender was asked.
 const SURE: &str = "sure";
@@ -18,97 +21,243 @@ const SURE: &str = "sure";
 #[template(path = "sure.html")]
 struct SurePage {
     theme: &'static str,
-    asks: &'static str,
-    says: &'static str,
-    does: &'static str,
+    question: Question,
     path: String,
     back: String,
     form_token: Markup,
     sent: Sent,
 }
 
-/// What to ask, what it will do, and what the button says.
-type Question = (&'static str, &'static str, &'static str);
+/// What to ask, of what (by its name, where it can be told now), what it will do, and what the
+/// button says.
+struct Question {
+    asks: &'static str,
+    name: String,
+    /// What stands in the place of a name.
+    unnamed: &'static str,
+    rest: &'static str,
+    says: String,
+    does: &'static str,
+}
 
-const KEY: Question = (
-    "Revoke this key?",
-    "Requests with it are refused everywhere within 60 seconds, and no key comes back: whoever \
-     sends with it needs another one first.",
-    "Revoke the key",
-);
-const ROTATE: Question = (
-    "End all keys now, and make a new one?",
-    "Whoever sends with one of the keys that are good now is refused everywhere within 60 seconds, \
-     until the new key stands there. To leave time for that, go back and let them end later.",
-    "End them and make a new key",
-);
-const PAUSE: Question = (
-    "Pause this source?",
-    "All its requests are answered 503 within three seconds, until it is resumed. Senders keep what \
-     they have for a while: Segment gives an event up four hours after its first try.",
-    "Pause the source",
-);
-const COPY: Question = (
-    "Replace the mapping of this source?",
-    "All that it maps gives way to what the other source maps, fields and activities, live within a \
-     second. It is saved as a version: the one before can be brought back under Versions.",
-    "Replace the mapping",
-);
-const FIELD: Question = (
-    "Take this field away?",
-    "No mapping can fill it any more. Values that contacts have of it stay, and are there again \
-     where the same field is made anew.",
-    "Take the field away",
-);
-const TOKEN: Question = (
-    "Revoke this token?",
-    "Whoever uses it, a person or a program, is refused everywhere within seconds, and its sessions \
-     end. It does not come back.",
-    "Revoke the token",
-);
-const RESTORE: Question = (
-    "Bring this version back?",
-    "It is saved as a new version and live within a second, in the place of what stands now, which \
-     stays in the list of versions.",
-    "Bring it back",
-);
-/// What is to be asked of this form; none where nothing is, or where it was.
-fn question(path: &str, form: &Form) -> Option<Question> {
+/// What is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Key,
+    Rotate,
+    /// Of a source that may not wait for its first event any more.
+    NewKey,
+    Pause,
+    Copy,
+    Field,
+    Token,
+    Restore,
+}
+
+/// What this form does that may have to be asked about; none where it does nothing of the kind, or
+/// where it was.
+fn act(path: &str, form: &Form) -> Option<Act> {
     if form.has(SURE) {
         return None;
     }
     let parts: Vec<_> = path.trim_matches('/').split('/').collect();
     match (&parts[..], form.get("do")) {
-        (["accounts", _, "sources", _, "settings"], "revoke") => Some(KEY),
+        (["accounts", _, "sources", _, "settings"], "revoke") => Some(Act::Key),
         (["accounts", _, "sources", _, "settings"], "rotate") => {
-            (form.get("overlap") == "0").then_some(ROTATE)
+            (form.get("overlap") == "0").then_some(Act::Rotate)
         }
-        (["accounts", _, "sources", _, "settings"], "pause") => Some(PAUSE),
-        (["accounts", _, "sources", _, "settings"], "copy") => Some(COPY),
-        (["accounts", _, "sources", _, "map", "versions"], _) => Some(RESTORE),
-        (["accounts", _, "settings"], "delete-field") => Some(FIELD),
-        (["accounts", _, "settings", "tokens"], "revoke") => Some(TOKEN),
+        (["accounts", _, "sources", _, "settings"], "pause") => Some(Act::Pause),
+        (["accounts", _, "sources", _, "settings"], "copy") => Some(Act::Copy),
+        (["accounts", _, "sources", _, "new-key"], _) => Some(Act::NewKey),
+        (["accounts", _, "sources", _, "map", "versions"], _) => Some(Act::Restore),
+        (["accounts", _, "settings"], "delete-field") => Some(Act::Field),
+        (["accounts", _, "settings", "tokens"], "revoke") => Some(Act::Token),
         _ => None,
     }
 }
 
 /// The question, in the place of what the form would do.
-pub fn ask(path: &str, form: &Form, form_token: &str, theme: &'static str) -> Option<Response> {
-    let (asks, says, does) = question(path, form)?;
+pub async fn ask(visit: &Visit, form: &Form) -> Option<Response> {
+    let path = visit.path.split('?').next().unwrap_or_default();
+    let question = match act(path, form)? {
+        Act::NewKey => new_key(visit, form).await?,
+        Act::Field | Act::Token => of_account(visit, form).await,
+        act => of_source(visit, form, act).await,
+    };
     let back = match form.get("name") {
-        "" => path.to_owned(),
+        "" => path.trim_end_matches("/new-key").to_owned(),
         name => format!("{path}?name={}", html::query(name)),
     };
     Some(respond::page(&SurePage {
-        theme,
-        asks,
-        says,
-        does,
+        theme: visit.theme,
+        question,
         path: path.to_owned(),
         back,
-        form_token: html::hidden("form_token", form_token),
+        form_token: html::hidden("form_token", &visit.me.form_token),
         sent: Sent::of(form),
     }))
+}
+
+async fn of_source(visit: &Visit, form: &Form, act: Act) -> Question {
+    let (account, id) = (visit.account(), visit.source());
+    let (source, came) = tokio::join!(visit.calls.source(account, id), came(visit));
+    let name = source.map(|source| source.name).unwrap_or_default();
+    let unnamed = "this source";
+    match act {
+        Act::Key => {
+            let keys = visit.calls.keys(account, id).await.unwrap_or_default();
+            let key = keys.into_iter().find(|one| one.id == form.get("key"));
+            Question {
+                asks: "Revoke the key",
+                name: key.map(|key| key.hint).unwrap_or_default(),
+                unnamed: "that you chose",
+                rest: "?",
+                says: format!(
+                    "Requests with it are refused everywhere within 60 seconds, and no key comes \
+                     back: whoever sends with it needs another one first. {came}"
+                ),
+                does: "Revoke the key",
+            }
+        }
+        Act::Pause => Question {
+            asks: "Pause",
+            name,
+            unnamed,
+            rest: "?",
+            says: format!(
+                "All its requests are answered 503 within three seconds, until it is resumed. \
+                 Senders keep what they have for a while: Segment gives an event up four hours \
+                 after its first try. {came}"
+            ),
+            does: "Pause the source",
+        },
+        Act::Copy => {
+            let rows = visit.calls.contact_mapping(account, id).await;
+            let rows = rows.map(|(rows, _)| words::count(rows.len() as i64, "field"));
+            let rows = rows.unwrap_or_else(|_| "fields".to_owned());
+            Question {
+                asks: "Replace the mapping of",
+                name,
+                unnamed,
+                rest: "?",
+                says: format!(
+                    "All that it maps ({rows} and its activities) gives way to what the other \
+                     source maps, live within a second. It is saved as a version: the one before \
+                     can be brought back under Versions. {came}"
+                ),
+                does: "Replace the mapping",
+            }
+        }
+        Act::Restore => Question {
+            asks: "Bring version",
+            name: form.get("restore").to_owned(),
+            unnamed: "of before",
+            rest: " back?",
+            says: "It is saved as a new version and live within a second, in the place of what \
+                   stands now, which stays in the list of versions."
+                .to_owned(),
+            does: "Bring it back",
+        },
+        _ => {
+            let keys = visit.calls.keys(account, id).await.unwrap_or_default();
+            end_keys(visit, name, &keys, came)
+        }
+    }
+}
+
+/// Another key in the place of all there are ends them at once: nobody is asked while the source
+/// waits and nobody sent by one of them, and whoever presses twice gets the key of the first press.
+async fn new_key(visit: &Visit, form: &Form) -> Option<Question> {
+    let (account, id) = (visit.account(), visit.source());
+    let (source, keys, came) = tokio::join!(
+        visit.calls.source(account, id),
+        visit.calls.keys(account, id),
+        came(visit)
+    );
+    let wish = form.clone().of_one_wish();
+    let own = visit.app.sign_in.source_key(account, wish.get("wish"));
+    let is_safe = |keys: &[SourceKey]| {
+        let others = keys.iter().filter(|key| key.is_good(&visit.now));
+        let mut others = others.filter(|key| !key.is_of(&own));
+        others.all(|key| key.last_used.is_none())
+    };
+    match (source, keys) {
+        (Ok(source), Ok(keys)) if source.status == Status::WaitingForEvents && is_safe(&keys) => {
+            None
+        }
+        (source, keys) => {
+            let name = source.map(|source| source.name).unwrap_or_default();
+            Some(end_keys(visit, name, &keys.unwrap_or_default(), came))
+        }
+    }
+}
+
+fn end_keys(visit: &Visit, name: String, keys: &[SourceKey], came: String) -> Question {
+    let good = keys.iter().filter(|key| key.is_good(&visit.now)).count();
+    let ends = match good {
+        0 => String::new(),
+        good => format!("{} would end. ", words::count(good as i64, "key")),
+    };
+    Question {
+        asks: "End all keys now, and make a new one, of",
+        name,
+        unnamed: "this source",
+        rest: "?",
+        says: format!(
+            "{ends}Whoever sends with a key that is good now is refused everywhere within 60 \
+             seconds, until the new key stands there. To leave time for that, go back and rotate \
+             them under Settings, to end later. {came}"
+        ),
+        does: "End them and make a new key",
+    }
+}
+
+async fn of_account(visit: &Visit, form: &Form) -> Question {
+    if form.get("do") == "delete-field" {
+        let fields = visit.calls.fields(visit.account()).await;
+        let mut fields = fields.unwrap_or_default().into_iter();
+        let field = fields.find(|one| one.id == form.get("field"));
+        return Question {
+            asks: "Take the field",
+            name: field.map(|field| field.name).unwrap_or_default(),
+            unnamed: "that you chose",
+            rest: " away?",
+            says: "No mapping can fill it any more. Values that contacts have of it stay, and are \
+                   there again where the same field is made anew."
+                .to_owned(),
+            does: "Take the field away",
+        };
+    }
+    let tokens = visit.calls.tokens(Vec::new(), "").await;
+    let tokens = tokens.map(|list| list.items).unwrap_or_default();
+    let mut tokens = tokens.into_iter();
+    let token = tokens.find(|one| one.id == form.get("token"));
+    let used = token.as_ref().and_then(|token| token.last_used);
+    let used = used.map(|at| format!(" It was used last {}.", words::ago(at, visit.now)));
+    Question {
+        asks: "Revoke the token",
+        name: token.map(|token| token.name).unwrap_or_default(),
+        unnamed: "that you chose",
+        rest: "?",
+        says: format!(
+            "Whoever uses it, a person or a program, is refused everywhere within seconds, and its \
+             sessions end. It does not come back.{}",
+            used.unwrap_or_default()
+        ),
+        does: "Revoke the token",
+    }
+}
+
+/// What the act concerns, of a source.
+async fn came(visit: &Visit) -> String {
+    let of = (visit.account(), visit.source());
+    let since = visit.now - TimeDelta::hours(23);
+    let outcome = visit.calls.summary(of, since, false).await;
+    let came = outcome.map(|outcome| words::count(outcome.answered, "event"));
+    came.map_or_else(
+        |_| String::new(),
+        |came| format!("{came} came in the last 24 hours."),
+    )
 }
 
 #[cfg(test)]
@@ -131,6 +280,7 @@ mod tests {
             (format!("{source}/settings"), "do=rotate&overlap=0"),
             (format!("{source}/settings"), "do=pause"),
             (format!("{source}/settings"), "do=copy&from=s"),
+            (format!("{source}/new-key"), "wish=w"),
             (format!("{source}/map/versions"), "restore=3"),
             ("/accounts/a/settings".to_owned(), "do=delete-field&field=f"),
             (
@@ -138,13 +288,13 @@ mod tests {
                 "do=revoke&token=t",
             ),
         ] {
-            assert!(question(&path, &form(says)).is_some(), "{path} {says}");
+            assert!(act(&path, &form(says)).is_some(), "{path} {says}");
             let sure = form(&format!("{says}&sure=1"));
-            assert!(question(&path, &sure).is_none(), "{path} {says}");
+            assert!(act(&path, &sure).is_none(), "{path} {says}");
         }
         for says in ["do=resume", "do=rotate&overlap=24", "do=rename&name=n", ""] {
             let path = format!("{source}/settings");
-            assert!(question(&path, &form(says)).is_none(), "{says}");
+            assert!(act(&path, &form(says)).is_none(), "{says}");
         }
     }
 }

@@ -95,7 +95,10 @@ pub async fn change(post: Post) -> Page {
     if form.get("do") == "revoke" {
         return match visit.calls.revoke_token(form.get("token")).await {
             Ok(()) => Ok(respond::go(&format!("{here}?done=token-revoked"))),
-            Err(trouble) => show(&visit, trouble.says(), String::new(), Form::default()).await,
+            Err(trouble) => {
+                let says = visit.told(SECTION, trouble).await?;
+                show(&visit, says, String::new(), Form::default()).await
+            }
         };
     }
     let new = match read(&form, visit.account(), visit.now) {
@@ -110,7 +113,7 @@ pub async fn change(post: Post) -> Page {
         // What was written differs: as well a second press of the same button.
         Err(trouble) if trouble.is(Reason::RequestIdTaken) => (MADE.to_owned(), String::new()),
         Ok(secret) => return show(&visit, String::new(), secret, Form::default()).await,
-        Err(trouble) => (trouble.says(), String::new()),
+        Err(trouble) => (visit.told(SECTION, trouble).await?, String::new()),
     };
     show(&visit, fault, secret, form).await
 }

@@ -208,7 +208,8 @@ async fn show(visit: &Visit, fault: String) -> Page {
     let sources = sources.unwrap_or_default();
     let limited = limited(visit, &sources).await;
     let names = sources.into_iter().map(|source| (source.id, source.name));
-    Ok(respond::page(&UsagePage {
+    let status = respond::status_of(&fault);
+    let page = UsagePage {
         frame,
         usage: usage.into(),
         history: history.into(),
@@ -220,7 +221,8 @@ async fn show(visit: &Visit, fault: String) -> Page {
         ranges: RANGES,
         limited: limited.unwrap_or_default(),
         fault,
-    }))
+    };
+    Ok(respond::with_status(status, &page))
 }
 
 /// Asked by code: few rows, however much was received.
@@ -245,6 +247,9 @@ pub async fn resolve(post: Post) -> Page {
         Ok(()) => Ok(respond::go(&format!(
             "/accounts/{account}/usage?done=alert#alerts"
         ))),
-        Err(trouble) => show(&visit, trouble.says()).await,
+        Err(trouble) => {
+            let says = visit.told(SECTION, trouble).await?;
+            show(&visit, says).await
+        }
     }
 }

@@ -8,11 +8,12 @@ use ::http::{HeaderMap, StatusCode};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, Limited};
+use uuid::Uuid;
 
 use super::{guard, respond, sign_in, sure};
 use crate::app::{App, Me};
 use crate::clients::Calls;
-use crate::domain::{Form, Time};
+use crate::domain::{Form, Time, Trouble};
 
 /// A form of 200 fields with all of their options is a tenth of this.
 const MAX_FORM: usize = 2 * 1024 * 1024;
@@ -33,11 +34,15 @@ pub struct Visit {
     /// `light`, `dark`; empty: as the system.
     pub theme: &'static str,
     pub now: Time,
+    /// Whether a page of ours led here, as far as the browser says: a link from elsewhere tells
+    /// nobody that something was done.
+    pub is_led_here: bool,
 }
 
 /// A form that somebody sent.
 pub struct Post {
     pub visit: Visit,
+    /// Its wish is that of what it asks for; the page's own is in [`Visit::sent`].
     pub form: Form,
 }
 
@@ -46,6 +51,11 @@ impl Visit {
     pub fn param(&self, name: &str) -> &str {
         let mut found = self.params.iter().filter(|(key, _)| key == name);
         found.next().map_or("", |(_, value)| value)
+    }
+
+    /// The wish that the page carried whose form this is: where it is shown again it still has it.
+    pub fn wish(&self) -> String {
+        self.sent.get("wish").to_owned()
     }
 
     /// Of the address.
@@ -61,6 +71,24 @@ impl Visit {
 
     pub fn source(&self) -> &str {
         self.param("source")
+    }
+
+    /// Whether the address is below an account that there can be, and theirs to look at.
+    async fn admitted(self) -> Result<Self, Response> {
+        let account = self.param("account");
+        if account.is_empty() {
+            return Ok(self);
+        }
+        let trouble = match Uuid::try_parse(account) {
+            Ok(account) if self.me.may_see(account) => return Ok(self),
+            Ok(_) => Trouble::Forbidden {
+                says: "your token is not for this account".to_owned(),
+            },
+            Err(_) => Trouble::Missing {
+                says: "no such account".to_owned(),
+            },
+        };
+        Err(self.failed("", trouble).await)
     }
 
     async fn of(parts: &mut Parts, app: &Arc<App>, me: Me) -> Self {
@@ -85,6 +113,7 @@ impl Visit {
             path: path.map_or_else(|| "/".to_owned(), ToString::to_string),
             theme: theme(&parts.headers),
             now: app.clock.now(),
+            is_led_here: guard::is_led_here(&parts.headers),
         }
     }
 }
@@ -124,7 +153,7 @@ impl FromRequestParts<Arc<App>> for Visit {
             let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
             return Err(sign_in::ask(path));
         };
-        Ok(Self::of(parts, app, me).await)
+        Self::of(parts, app, me).await.admitted().await
     }
 }
 
@@ -153,14 +182,16 @@ impl FromRequest<Arc<App>> for Post {
             // Of a page of the session before.
             return Err(sign_in::resume(&me, &path, &form, theme));
         }
+        let mut visit = Visit::of(&mut parts, app, me).await;
+        visit.sent = form.clone();
+        let visit = visit.admitted().await?;
         // Who may not is refused by the service, and not asked before.
-        if me.may_write()
-            && let Some(question) = sure::ask(&path, &form, &me.form_token, theme)
+        if visit.me.may_write()
+            && let Some(question) = sure::ask(&visit, &form).await
         {
             return Err(question);
         }
-        let mut visit = Visit::of(&mut parts, app, me).await;
-        visit.sent = form.clone();
+        let form = form.of_one_wish();
         Ok(Self { visit, form })
     }
 }

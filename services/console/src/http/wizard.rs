@@ -1,6 +1,5 @@
 //! A new data source: kind, name, merge settings, its key, and waiting for the first event.
 
-use ::http::StatusCode;
 use askama::Template;
 use chrono::TimeDelta;
 
@@ -50,12 +49,9 @@ async fn show(
         visit.frame("New data source", SECTION),
         visit.calls.sources(visit.account())
     );
-    let sources = sources.unwrap_or_default();
+    let sources = visit.need(SECTION, sources).await?;
     let base = frame.base();
-    let status = match fault.is_empty() {
-        true => StatusCode::OK,
-        false => StatusCode::UNPROCESSABLE_ENTITY,
-    };
+    let status = respond::status_of(&fault);
     let page = NewSourcePage {
         frame: frame.under("Data sources", &format!("{base}/sources")),
         kind,
@@ -90,7 +86,7 @@ pub async fn create(post: Post) -> Page {
         existing_only: form.has("existing_only") && merging != Merging::Ignore,
         ..Source::default()
     };
-    let wish = form.get("wish").to_owned();
+    let wish = form.get("wish");
     let fault = if kind.is_none() {
         "Choose what kind of source it is.".to_owned()
     } else if wanted.name.is_empty() {
@@ -99,12 +95,13 @@ pub async fn create(post: Post) -> Page {
         fault.sentence()
     } else {
         let account = visit.account();
-        let made = visit.app.make_source(&visit.me, account, &wanted, &wish);
+        let made = visit.app.make_source(&visit.me, account, &wanted, wish);
         match made.await {
             Ok(made) => return show_key(&visit, made.source, made.key).await,
-            Err(trouble) => trouble.says(),
+            Err(trouble) => visit.told(SECTION, trouble).await?,
         }
     };
+    let wish = visit.wish();
     show(&visit, kind, wanted, fault, wish).await
 }
 

@@ -222,17 +222,29 @@ async fn without_a_script_what_takes_away_is_asked_about_first() {
     let console = Console::start().await;
     let cookie = console.administrator().await;
     for (path, says, words) in [
-        ("%/settings", "do=revoke&key=k", "Revoke this key?"),
+        (
+            "%/settings",
+            "do=revoke&key=k",
+            "Revoke the key that you chose?",
+        ),
         ("%/settings", "do=rotate&overlap=0", "End all keys now"),
-        ("%/settings", "do=pause", "Pause this source?"),
+        ("%/settings", "do=pause", "<h1>Pause <bdi>"),
         ("%/settings", "do=copy&from=s", "Replace the mapping"),
-        ("%/map/versions", "restore=1", "Bring this version back?"),
+        (
+            "%/map/versions",
+            "restore=1",
+            "Bring version <bdi>1</bdi> back?",
+        ),
         (
             "settings",
             "do=delete-field&field=f",
-            "Take this field away?",
+            "Take the field that you chose away?",
         ),
-        ("settings/tokens", "do=revoke&token=t", "Revoke this token?"),
+        (
+            "settings/tokens",
+            "do=revoke&token=t",
+            "Revoke the token that you chose?",
+        ),
     ] {
         let asked = send(&console, &cookie, path, says).await;
         assert!(asked.text.contains(words), "{says}: {}", asked.text);

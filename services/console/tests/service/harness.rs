@@ -207,6 +207,7 @@ pub fn pages() -> Vec<String> {
         "/settings/tokens".to_owned(),
         "/settings/changes".to_owned(),
         "/settings/plan".to_owned(),
+        "/reindex".to_owned(),
         "/health".to_owned(),
     ];
     let of_source = [

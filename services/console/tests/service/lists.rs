@@ -182,6 +182,10 @@ async fn whoever_is_asked_for_by_an_address_is_told_of_turn_by_turn() {
     };
     console.stub.answer(search, &answer);
     let page = format!("/accounts/{ACCOUNT}/audiences/{SOURCE}");
+    // Nobody has it as an identifier, so that it is looked for.
+    let nobody = tonic::Status::not_found("no such contact");
+    let get = "/weir.contact.v1.ContactService/GetContact";
+    console.stub.refuse(get, nobody);
     let ask = async |who: &str| {
         let form = [("form_token", &*token), ("do", "ask"), ("contact", who)];
         console.post(&page, &cookie, &form).await.text

@@ -1,6 +1,6 @@
 //! What changes something: by whom, and from where (semantics 9.2, 9.4).
 
-use crate::harness::{Console, SOURCE, encoded};
+use crate::harness::{Console, SOURCE, encoded, unescaped};
 use crate::stub::{ACCOUNT, HOSTILE, OF_OTHER, READ, WRITE};
 
 /// Below what a form stands, where, what it says (as in an address), and the method that it comes
@@ -137,10 +137,11 @@ fn with(form: &Form, token: &str) -> Form {
 /// What the form of a part of the settings brings back of its page.
 async fn seen_of(console: &Console, cookie: &str, path: &str, form: &Form) -> Form {
     let part = &form[0].1;
-    if !["plan", "news", "identity", "strategy"].contains(&&**part) {
-        return Form::new();
-    }
-    let seen = console.get(path, cookie).await.seen(part);
+    let seen = match &**part {
+        "plan" | "news" | "identity" | "strategy" => console.get(path, cookie).await.seen(part),
+        "merge" => unescaped(&console.get(path, cookie).await.hidden("seen")),
+        _ => return Form::new(),
+    };
     vec![("seen".to_owned(), seen)]
 }
 
@@ -245,6 +246,7 @@ async fn who_may_only_look_or_is_of_another_account_is_told_so() {
             assert!(!changed(&console, method), "{who}: {path}");
             let says = "You may not do this";
             assert!(answer.text.contains(says), "{who}: {path}: {}", answer.text);
+            assert_eq!(answer.status, 403, "{who}: {path}");
         }
     }
 }

@@ -208,12 +208,38 @@ async fn where_there_are_contacts_it_is_asked_before_anything_is_saved() {
     form[4] = ("do", "reindex");
     form.push(("wish", "w1"));
     let answer = send(&console, &form).await;
-    assert!(answer.location().contains("done=version&n=2"), "{answer:?}");
+    // To the page that says how far the contacts are looked at.
+    let page = format!("/accounts/{ACCOUNT}/reindex?source={SOURCE}&done=reindex&n=2");
+    assert_eq!(answer.location(), page);
     assert_eq!(changes(&console), ["PutContactMapping", "StartReindex"]);
     let put: Vec<wire::PutContactMappingRequest> = console.stub.sent(PUT_MAPPING);
     assert_eq!(put[0].expected_version, Some(1), "the page's version");
     let begun: Vec<contact::StartReindexRequest> = console.stub.sent(REINDEX);
-    assert_eq!(begun[0].request_id, "w1");
+    assert_ne!(begun[0].request_id, "");
+    let run = contact::GetReindexResponse {
+        reindex: Some(contact::Reindex {
+            state: contact::ReindexState::Running.into(),
+            unique_identifiers: vec!["phn::phone".to_owned()],
+            old_unique_identifiers: vec!["str::email".to_owned()],
+            contacts: 7_000,
+            seen_contacts: 1_204,
+            ..Default::default()
+        }),
+    };
+    let get = "/weir.contact.v1.IdentityService/GetReindex";
+    console.stub.answer(get, &run);
+    let cookie = console.administrator().await;
+    let told = console.get(&page, &cookie).await.text;
+    for says in [
+        "contacts are being looked at",
+        "1,204 of 7,000 contacts",
+        "<bdi>E-mail</bdi>",
+        "<bdi>Phone</bdi>",
+        "data-live",
+        &format!("/sources/{SOURCE}/map\""),
+    ] {
+        assert!(told.contains(says), "{says}: {told}");
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,13 @@
 //! A new source, and its key.
 
 use crate::harness::{Console, SOURCE};
-use crate::stub::{ACCOUNT, Stub};
+use crate::stub::{ACCOUNT, Stub, WRITE};
+use tonic::Code;
 use weir_proto::mapping::v1 as wire;
+use weir_reasons::Reason;
 
+const PUT: &str = "/weir.mapping.v1.MappingService/PutSource";
+const REVOKE: &str = "/weir.mapping.v1.MappingService/RevokeKey";
 const KEY: &str = "/weir.mapping.v1.MappingService/CreateKey";
 
 fn set_up(stub: &Stub) {
@@ -123,4 +127,105 @@ async fn what_is_missing_is_said_and_what_was_written_stays() {
     assert_eq!(answer.status, 422);
     assert!(answer.text.contains("Give the source a name"));
     assert!(answer.text.contains("value=\"ignore\" checked"));
+}
+
+/// A source of this name that is there, with one key that looks like this.
+fn stands(stub: &Stub, status: wire::SourceStatus, hint: &str, is_used: bool) {
+    let source = wire::Source {
+        source_id: SOURCE.to_owned(),
+        account_id: ACCOUNT.to_string(),
+        name: "Website".to_owned(),
+        kind: wire::SourceKind::SegmentClassic.into(),
+        status: status.into(),
+        ..Default::default()
+    };
+    let key = wire::Key {
+        key_id: "k-1".to_owned(),
+        hint: hint.to_owned(),
+        last_use_time: is_used.then(prost_types::Timestamp::default),
+        ..Default::default()
+    };
+    let all = wire::ListSourcesResponse {
+        sources: vec![source.clone()],
+        ..Default::default()
+    };
+    stub.answer("/weir.mapping.v1.MappingService/ListSources", &all);
+    let one = wire::GetSourceResponse {
+        source: Some(source),
+    };
+    stub.answer("/weir.mapping.v1.MappingService/GetSource", &one);
+    let keys = wire::ListKeysResponse {
+        keys: vec![key],
+        ..Default::default()
+    };
+    stub.answer("/weir.mapping.v1.MappingService/ListKeys", &keys);
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_changes_nothing_of_the_source_that_has_it() {
+    let console = Console::start().await;
+    let there = "there is a source named Website already";
+    let taken = weir_rpc::refused(Code::AlreadyExists, Reason::NameTaken, there);
+    console.stub.refuse(PUT, taken);
+    let cookie = console.sign_in(&weir_access::token(WRITE)).await;
+    let token = console.form_token(&cookie).await;
+    let path = format!("/accounts/{ACCOUNT}/sources/new");
+    for kind in ["segment_classic", "segment_actions"] {
+        let form = [
+            ("form_token", &*token),
+            ("wish", "w"),
+            ("kind", kind),
+            ("name", "Website"),
+            ("merging", "append"),
+        ];
+        let answer = console.post(&path, &cookie, &form).await;
+        assert_eq!(answer.status, 422, "{}", answer.text);
+        let says = "There is a data source of this name already";
+        assert!(answer.text.contains(says), "{}", answer.text);
+        // What was written is there still, and so is the wish.
+        assert!(answer.text.contains("value=\"Website\""));
+        assert!(answer.text.contains("value=\"append\" checked"));
+        assert_eq!(answer.hidden("wish"), "w");
+        let put: Vec<wire::PutSourceRequest> = console.stub.sent(PUT);
+        assert!(put.iter().all(|put| put.create_only), "{put:?}");
+        assert!(console.stub.sent::<wire::CreateKeyRequest>(KEY).is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_new_key_from_a_stale_waiting_page_is_asked_about_where_others_would_end() {
+    use wire::SourceStatus::{Active, WaitingForEvents};
+    let console = Console::start().await;
+    let cookie = console.administrator().await;
+    let token = console.form_token(&cookie).await;
+    let path = format!("/accounts/{ACCOUNT}/sources/{SOURCE}/new-key");
+    let form = [("form_token", &*token), ("wish", "w")];
+    let sure = [form[0], form[1], ("sure", "1")];
+    for (status, is_used) in [(Active, true), (Active, false), (WaitingForEvents, true)] {
+        stands(&console.stub, status, "pau-____…___8", is_used);
+        console.stub.forget_calls();
+        let asked = console.post(&path, &cookie, &form).await;
+        for says in [
+            "End all keys now",
+            "<bdi>Website</bdi>",
+            "1 key would end",
+            "events came",
+        ] {
+            assert!(asked.text.contains(says), "{says}: {}", asked.text);
+        }
+        assert!(console.stub.sent::<wire::CreateKeyRequest>(KEY).is_empty());
+        assert!(
+            console
+                .stub
+                .sent::<wire::RevokeKeyRequest>(REVOKE)
+                .is_empty()
+        );
+        let done = console.post(&path, &cookie, &sure).await;
+        assert!(done.text.contains("id=\"key\""), "{}", done.text);
+        assert_eq!(console.stub.sent::<wire::RevokeKeyRequest>(REVOKE).len(), 1);
+    }
+    // While nobody ever sent by a key it is as it was: one press.
+    stands(&console.stub, WaitingForEvents, "pau-____…___8", false);
+    let done = console.post(&path, &cookie, &form).await;
+    assert!(done.text.contains("id=\"key\""), "{}", done.text);
 }

@@ -82,6 +82,10 @@ impl App {
             .is_done(&transaction, account_id, &account_id.to_string())
             .await?
         {
+            let custom = store::types_of(&transaction, account_id).await?;
+            let settings = change.applied_to(&locked.settings, &custom)?;
+            let changed = account_change(account_id, &locked.settings, &settings);
+            self.repeats(&transaction, account_id, &changed).await?;
             return Ok((account_id, Look::Done));
         }
         let settings = decide(&transaction, account_id, change, &locked).await?;

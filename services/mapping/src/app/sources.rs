@@ -45,17 +45,24 @@ impl App {
             store::commit(transaction).await?;
             return Ok((source, Change::Created));
         };
-        let id = source.source_id.to_string();
-        if self.is_done(&transaction, account_id, &id).await? {
-            return Ok((source, Change::Unchanged));
-        }
         let settings = change.applied_to(&source.settings);
         let settings = settings.map_err(Error::Invalid)?;
+        let [before, after] = [&source.settings, &settings].map(shown_source);
+        let changed = Changed::between(Thing::Source, source.source_id, &before, &after);
+        let id = source.source_id.to_string();
+        if self.is_done(&transaction, account_id, &id).await? {
+            self.repeats(&transaction, account_id, &changed).await?;
+            return Ok((source, Change::Unchanged));
+        }
+        if change.create_only {
+            return Err(Error::AlreadyExists(
+                Reason::NameTaken,
+                format!("there is a source named {} already", change.name),
+            ));
+        }
         if source.settings == settings {
             return Ok((source, Change::Unchanged));
         }
-        let [before, after] = [&source.settings, &settings].map(shown_source);
-        let changed = Changed::between(Thing::Source, source.source_id, &before, &after);
         source.settings = settings;
         store::update_source(&transaction, &source).await?;
         self.record(&transaction, account_id, &changed).await?;

@@ -70,6 +70,8 @@ pub struct SourceChange {
     pub merge_strategy: Option<MergeStrategy>,
     pub existing_only: Option<bool>,
     pub allowed_origins: Option<Vec<String>>,
+    /// It is of a source that is not there yet.
+    pub create_only: bool,
 }
 
 impl SourceChange {
@@ -183,6 +185,7 @@ mod tests {
 
     fn change() -> SourceChange {
         SourceChange {
+            create_only: false,
             kind: Some(SourceKind::SegmentActions),
             name: "Website".to_owned(),
             merge_strategy: None,

@@ -135,6 +135,7 @@ pub fn read_source_change(request: pb::PutSourceRequest) -> Result<SourceChange,
         merge_strategy,
         existing_only: request.existing_only,
         allowed_origins: request.allowed_origins.map(|given| given.origins),
+        create_only: request.create_only,
     })
 }
 

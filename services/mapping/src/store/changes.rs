@@ -9,7 +9,7 @@ use crate::domain::mapping::ActivityMapping;
 use crate::domain::record::{Entry, Filter, Shown};
 use crate::domain::row::FieldRow;
 
-pub use weir_changes::{done_before, record as record_change};
+pub use weir_changes::{changed_before, done_before, record as record_change};
 
 /// Newest first, before `before`.
 pub async fn list_changes(

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use weir_proto::access::v1::change_service_client::ChangeServiceClient;
 use weir_proto::access::v1::*;
 use weir_proto::mapping::v1::*;
+use weir_proto::settings::v1::MergeStrategy;
 use weir_reasons::Reason;
 use weir_rpc::reason_of;
 
@@ -179,6 +180,58 @@ async fn what_a_request_id_did_is_not_done_again() {
             .iter()
             .all(|field| field.field_id != "int:cm:shoe-size")
     );
+}
+
+#[tokio::test]
+async fn who_asks_for_something_else_under_one_id_is_told_so() {
+    let (_service, client) = Service::start().await;
+    let tenant = tenant(&client, "Demo").await;
+    let wish = |id: &str| PutSourceRequest {
+        account_id: tenant.account_id.clone(),
+        kind: SourceKind::SegmentClassic.into(),
+        name: "Shop".to_owned(),
+        request_id: id.to_owned(),
+        create_only: true,
+        ..Default::default()
+    };
+    let made = call!(client, put_source, wish("1")).unwrap();
+    assert_eq!(made.change(), ChangeKind::Created);
+    let again = call!(client, put_source, wish("1")).unwrap();
+    assert_eq!(again.change(), ChangeKind::Unchanged);
+    assert_eq!(again.source, made.source);
+    let second = call!(client, put_source, wish("2")).unwrap_err();
+    assert_eq!(reason_of(&second), Some(Reason::NameTaken));
+
+    let merging = |strategy: MergeStrategy, id: &str| PutSourceRequest {
+        merge_strategy: strategy.into(),
+        create_only: false,
+        ..wish(id)
+    };
+    for strategy in [MergeStrategy::Append, MergeStrategy::Ignore] {
+        let other = call!(client, put_source, merging(strategy, "1")).unwrap_err();
+        assert_eq!(reason_of(&other), Some(Reason::RequestIdTaken));
+    }
+    call!(client, put_source, merging(MergeStrategy::Append, "3")).unwrap();
+    let other = call!(client, put_source, merging(MergeStrategy::Ignore, "3")).unwrap_err();
+    assert_eq!(reason_of(&other), Some(Reason::RequestIdTaken));
+    // It is done, whatever others made of it since.
+    call!(client, put_source, merging(MergeStrategy::Ignore, "4")).unwrap();
+    let late = call!(client, put_source, merging(MergeStrategy::Append, "3")).unwrap();
+    assert_eq!(late.change(), ChangeKind::Unchanged);
+    assert_eq!(late.source.unwrap().merge_strategy(), MergeStrategy::Ignore);
+
+    let slots = |slots: i64| PutAccountRequest {
+        name: "Demo".to_owned(),
+        plan: Some(Plan {
+            activity_slots: Some(slots),
+            ..Default::default()
+        }),
+        request_id: "5".to_owned(),
+        ..Default::default()
+    };
+    call!(client, put_account, slots(7)).unwrap();
+    let other = call!(client, put_account, slots(8)).unwrap_err();
+    assert_eq!(reason_of(&other), Some(Reason::RequestIdTaken));
 }
 
 #[tokio::test]

@@ -34,6 +34,8 @@ const PIECES: u32 = 3;
 const MAX_UNANSWERED: u32 = 2;
 /// A connection that is younger may just be in the making.
 const YOUNG: Duration = Duration::from_millis(500);
+/// Between tries to reach a cluster of which no node answers.
+const AGAIN: Duration = Duration::from_millis(500);
 /// Short and few, so that callers are told soon, and a Redis that came back is found soon.
 const RECONNECT_DELAY: Duration = Duration::from_millis(20);
 const RECONNECT_DELAY_MAX: Duration = Duration::from_millis(200);
@@ -81,6 +83,8 @@ struct Current {
     stamp: Stamp,
     /// Another one is being made, while this one still does for some nodes of a cluster.
     is_being_replaced: bool,
+    /// When the last try to make another one failed.
+    failed: Option<Instant>,
 }
 
 impl Connection {
@@ -93,6 +97,7 @@ impl Connection {
             connection: lazily(&redis)?,
             made: Instant::now(),
             is_being_replaced: false,
+            failed: None,
         };
         Ok(Self {
             redis,
@@ -159,8 +164,8 @@ impl Connection {
         let (_, mut redis) = self.current();
         let asked = tokio::time::timeout(LOOK, weir_redis::check(&mut redis)).await;
         match asked {
-            Ok(Ok(Err(Unfit::Replica))) => {
-                tracing::warn!("Redis: {}", Unfit::Replica);
+            Ok(Ok(Err(unfit))) if unfit.passes() => {
+                tracing::warn!("Redis: {unfit}");
                 Ok(())
             }
             Ok(Ok(fit)) => fit,
@@ -206,6 +211,12 @@ impl Connection {
             }
             return;
         }
+        if current
+            .failed
+            .is_some_and(|failed| failed.elapsed() < AGAIN)
+        {
+            return;
+        }
         // One node's silence is not the others': they are asked over the old one until the new
         // one stands.
         current.is_being_replaced = true;
@@ -215,7 +226,10 @@ impl Connection {
             current.is_being_replaced = false;
             match made {
                 Ok(connection) => current.becomes(connection, stamp),
-                Err(error) => tracing::warn!(%error, "no node of the cluster answers"),
+                Err(error) => {
+                    current.failed = Some(Instant::now());
+                    tracing::warn!(%error, "no node of the cluster answers");
+                }
             }
         });
     }

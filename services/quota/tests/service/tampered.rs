@@ -28,16 +28,18 @@ async fn used(world: &World, client: &mut Client) -> Account {
     account
 }
 
-/// Puts something else at the place of a key.
+/// Puts something else at the place of a key, at once: quota may make it anew at any time.
 async fn replace(world: &World, key: &str, kind: &str) {
-    run(world, &["DEL", key]).await;
-    match kind {
-        "string" => run(world, &["SET", key, "mine"]).await,
-        "list" => run(world, &["RPUSH", key, "mine"]).await,
-        "set" => run(world, &["SADD", key, "mine"]).await,
-        "zset" => run(world, &["ZADD", key, "1", "mine"]).await,
-        _ => run(world, &["HSET", key, "mine", "1"]).await,
-    }
+    const REPLACE: &str = "redis.call('DEL', KEYS[1])
+        return redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))";
+    let put: &[&str] = match kind {
+        "string" => &["SET", "mine"],
+        "list" => &["RPUSH", "mine"],
+        "set" => &["SADD", "mine"],
+        "zset" => &["ZADD", "1", "mine"],
+        _ => &["HSET", "mine", "1"],
+    };
+    run(world, &[&["EVAL", REPLACE, "1", key], put].concat()).await;
 }
 
 #[tokio::test]

@@ -278,8 +278,8 @@ impl Checker {
                 name,
                 merge_strategy: merge.into(),
                 existing_only: existing_only.map(|flag| flag.value),
-                request_id: String::new(),
                 allowed_origins,
+                ..Default::default()
             },
             key: given_key,
             contact_mapping: source.contact_mapping.as_ref().map(|pairs| {

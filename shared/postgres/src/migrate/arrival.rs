@@ -91,6 +91,9 @@ async fn fit(
     if seen.node == Node::Worker && !is_made(&client, migrations).await? {
         return Err(Unfit::Worker.into());
     }
+    if !has_own_schema(&client).await? {
+        return Err(Unfit::Schema.into());
+    }
     if !seen.is_direct {
         tracing::info!("a pooler stands between, which passes no settings of a connection on");
         let other = connection(target).await?;
@@ -111,6 +114,16 @@ async fn connection(target: &Target) -> Result<ClientWrapper, MigrateError> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whoever is bound by nothing would make everything in the schema that is everybody's.
+const OWN_SCHEMA: &str = "
+    SELECT current_schema() IS NOT NULL AND (current_schema() <> 'public'
+        OR NOT (rolsuper OR rolbypassrls) OR to_regclass('migrations') IS NOT NULL) AS is_own
+    FROM pg_roles WHERE rolname = current_user";
+
+async fn has_own_schema(client: &ClientWrapper) -> Result<bool, MigrateError> {
+    Ok(client.query_one(OWN_SCHEMA, &[]).await?.get("is_own"))
 }
 
 /// A worker makes nothing: what is needed is there, or it is of no use.

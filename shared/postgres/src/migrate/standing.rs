@@ -9,9 +9,23 @@ use super::{MigrateError, Migration};
 #[derive(Debug, Clone)]
 pub(super) struct Applied {
     pub number: i32,
+    pub name: String,
     pub checksum: String,
     /// What a program must know to work with it.
     pub oldest: i32,
+}
+
+/// That the files there are those of this service: the first one's name tells.
+pub(super) fn are_ours(applied: &[Applied], known: &[Migration]) -> Result<(), MigrateError> {
+    let there = applied.iter().find(|file| file.number == 1);
+    let ours = known.iter().find(|file| file.number == 1);
+    match (there, ours) {
+        (Some(there), Some(ours)) if there.name != ours.name => Err(MigrateError::Foreign {
+            found: there.name.clone(),
+            known: ours.name,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// How far a program knows the schema.
@@ -88,9 +102,27 @@ mod tests {
         files.collect()
     }
 
+    #[test]
+    fn the_first_file_tells_whose_schema_it_is() {
+        let ours = files(&[1, 1]);
+        let of = |name: &'static str| {
+            let mut theirs = ours.clone();
+            theirs[0].name = name;
+            are_ours(&applied(&theirs), &ours)
+        };
+        assert!(of("a file").is_ok());
+        assert!(are_ours(&[], &ours).is_ok());
+        let said = of("activities").unwrap_err().to_string();
+        assert!(
+            said.contains("another service's: it begins with migration activities"),
+            "{said}"
+        );
+    }
+
     fn applied(files: &[Migration]) -> Vec<Applied> {
         let applied = files.iter().map(|file| Applied {
             number: file.number,
+            name: file.name.to_owned(),
             checksum: checksum(file.sql),
             oldest: file.oldest,
         });

@@ -1,12 +1,19 @@
 //! The roles and schemas of the services, in whoever's PostgreSQL.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use postgres_protocol::password::scram_sha_256;
-use tokio_postgres::Client;
+use tokio::time::sleep;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Error};
 
 /// Roles and schemas of the services.
 pub const ROLES: &str = include_str!("../../sql/roles.sql");
+
+/// With each of them somebody else got further.
+const CLASHES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Makes the roles and schemas of the services in the database that `administrator` is connected to,
 /// or brings them up to date, and gives the roles these passwords, by their schemas; a role that
@@ -25,9 +32,22 @@ pub async fn make_roles(
         statements.push_str(&format!("ALTER ROLE weir_{schema} PASSWORD '{verifier}'; "));
     }
     statements.push_str("COMMIT");
-    if let Err(error) = administrator.batch_execute(&statements).await {
+    let mut clashes = 0;
+    loop {
+        match make(administrator, &statements).await {
+            Err(error) if is_clash(&error) && clashes < CLASHES => {
+                clashes += 1;
+                sleep(PAUSE * clashes).await;
+            }
+            done => return Ok(done?),
+        }
+    }
+}
+
+async fn make(administrator: &Client, statements: &str) -> Result<(), Error> {
+    if let Err(error) = administrator.batch_execute(statements).await {
         let _ = administrator.batch_execute("ROLLBACK").await;
-        return Err(error.into());
+        return Err(error);
     }
     let preloaded = "SELECT rolsuper AND current_setting('shared_preload_libraries')
                          LIKE '%pg_stat_statements%'
@@ -37,4 +57,20 @@ pub async fn make_roles(
         administrator.batch_execute(statistics).await?;
     }
     Ok(())
+}
+
+/// Whether somebody else made the same in this very moment: done again, it is there.
+fn is_clash(error: &Error) -> bool {
+    error.as_db_error().is_some_and(|said| {
+        let made = [
+            SqlState::UNIQUE_VIOLATION,
+            SqlState::DUPLICATE_OBJECT,
+            SqlState::DUPLICATE_SCHEMA,
+            SqlState::T_R_DEADLOCK_DETECTED,
+        ];
+        // "tuple concurrently updated" has no code of its own, and no translation.
+        let changed = *said.code() == SqlState::INTERNAL_ERROR
+            && said.message().contains("tuple concurrently");
+        changed || made.contains(said.code())
+    })
 }

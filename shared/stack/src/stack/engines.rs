@@ -62,21 +62,25 @@ impl Starting<'_> {
         self.say("looking at Redis");
         let certificates = given(url);
         let redis = Redis::with(url, PATIENCE, &certificates).map_err(|error| match error {
-            weir_redis::AddressError::Url(error) => anyhow!("--redis: {error}"),
+            weir_redis::AddressError::Url(_) => anyhow!(
+                "--redis: it is no address such as redis://user:password@host:6379 or \
+                 redis+cluster://user:password@host:6379,host:6379"
+            ),
             tls => anyhow!("{tls}"),
         })?;
         let asked = async {
             let mut connection = redis.connect().await?;
             weir_redis::check(&mut connection).await
         };
+        let unusable = || format!("Redis at {} can't be used", place(url));
         match tokio::time::timeout(PATIENCE.connect + PATIENCE.answer, asked).await {
-            Err(_) => bail!("Redis can't be used: it does not answer"),
+            Err(_) => bail!("{}: it does not answer", unusable()),
             Ok(Err(error)) => {
                 let tls = weir_redis::why(&error).map(|cause| anyhow!("no TLS with it: {cause}"));
                 let error = tls.unwrap_or_else(|| anyhow!(error));
-                return Err(error.context("Redis can't be used"));
+                return Err(error.context(unusable()));
             }
-            Ok(Ok(fit)) => fit.context("Redis can't be used")?,
+            Ok(Ok(fit)) => fit.with_context(unusable)?,
         }
         self.done("Redis is ready", begun);
         Ok(Some((url.clone(), certificates)))
@@ -157,6 +161,15 @@ pub fn of_ours(binaries: Option<&Binaries>) -> &Binaries {
     binaries.expect("looked for where an engine is of our own")
 }
 
+/// Of a URL, without whose it is.
+fn place(url: &str) -> &str {
+    let place = match url.rsplit_once('@') {
+        Some((_, place)) => place,
+        None => url.split_once("://").map_or(url, |(_, place)| place),
+    };
+    place.split('?').next().unwrap_or_default()
+}
+
 /// The files that our own environment names, as for a service; without TLS none is looked at.
 fn given(url: &str) -> RedisOptions {
     let file = |name| {
@@ -170,5 +183,22 @@ fn given(url: &str) -> RedisOptions {
         redis_ca: file("WEIR_REDIS_CA"),
         redis_cert: file("WEIR_REDIS_CERT"),
         redis_key: file("WEIR_REDIS_KEY"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redis_is_named_without_its_password() {
+        for (url, named) in [
+            ("redis://h:1/0", "h:1/0"),
+            ("rediss://:sec@ret,x?y@h:1/0?protocol=3", "h:1/0"),
+            ("redis+cluster://u:secret@h:1,i:2", "h:1,i:2"),
+            ("redis://u:secret@h:1,redis://u:secret@i:2", "i:2"),
+        ] {
+            assert_eq!(place(url), named);
+        }
     }
 }

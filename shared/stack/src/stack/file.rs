@@ -38,6 +38,9 @@ pub struct StackFile {
     pub processes: BTreeMap<String, Listens>,
     /// How often all of them were restarted, one after another.
     pub restarts: u32,
+    /// How often that was begun: one more, while it is under way.
+    #[serde(default)]
+    pub restarts_begun: u32,
     /// What the last time failed at; empty where it did not.
     pub restart_failure: String,
     /// Of the demo account.
@@ -137,6 +140,7 @@ mod tests {
                     metrics: "http://127.0.0.1:3/metrics".into(),
                 },
             )]),
+            restarts_begun: 0,
             restarts: 1,
             restart_failure: String::new(),
             account_id: "a".into(),

@@ -56,8 +56,6 @@ pub struct StackOptions {
     pub tls: bool,
     /// Which log lines the services write (`WEIR_LOG`); none: as our own environment says.
     pub log: Option<String>,
-    /// `text` or `json`
-    pub log_format: String,
     /// Further settings of PostgreSQL, `name=value`.
     pub postgres_settings: Vec<String>,
     /// Further environment of all services.
@@ -89,7 +87,6 @@ impl StackOptions {
             engines: Engines::default(),
             tls: false,
             log: None,
-            log_format: "text".into(),
             postgres_settings: Vec::new(),
             environment: Vec::new(),
             environment_of: Vec::new(),

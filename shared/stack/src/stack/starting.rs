@@ -44,6 +44,8 @@ const NOT_FOR_SERVICES: [&str; 11] = [
     "WEIR_AUDIENCE_DATABASE_PASSWORD",
 ];
 
+/// `text` or `json`, as all services read it.
+const LOG_FORMAT: &str = "WEIR_LOG_FORMAT";
 /// Read by the services' runtime.
 const WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
 
@@ -250,7 +252,10 @@ impl ServicePrograms<'_> {
         let (service, name) = (instance.service, instance.name());
         let mut environment = self.addresses.environment(instance);
         environment.push(("WEIR_REDIS_URL".into(), self.stores.redis_url.clone()));
-        environment.push(("WEIR_LOG_FORMAT".into(), self.options.log_format.clone()));
+        // What our own environment says of it, the process has as well.
+        if std::env::var_os(LOG_FORMAT).is_none_or(|format| format.is_empty()) {
+            environment.push((LOG_FORMAT.into(), "text".into()));
+        }
         if let Some(log) = &self.options.log {
             environment.push(("WEIR_LOG".into(), log.clone()));
         }

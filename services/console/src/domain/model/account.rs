@@ -1,5 +1,7 @@
 //! Accounts.
 
+use crate::domain::Time;
+
 /// How the unique identifiers find a contact (semantics 3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Strategy {
@@ -46,6 +48,22 @@ pub struct Account {
     pub allowed_defaults: Vec<String>,
 }
 
+/// What tells contacts apart changes over those that are there (semantics 3.2).
+#[derive(Debug, Clone, Default)]
+pub struct Reindex {
+    pub old: Vec<String>,
+    pub new: Vec<String>,
+    pub contacts: i64,
+    pub seen: i64,
+    pub merged: i64,
+    pub lost: i64,
+    pub started: Option<Time>,
+    pub finished: Option<Time>,
+    /// All were looked at.
+    pub is_cleaning: bool,
+    pub is_done: bool,
+}
+
 /// A value that means nobody (semantics 3.1).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Blocked {
@@ -64,12 +82,34 @@ impl Blocked {
         }
     }
 
-    /// What a line says.
-    pub fn of_line(line: &str) -> Self {
-        let (kind, pattern) = line.split_once(" = ").unwrap_or(("", line));
+    /// What a line says: a kind stands in front where it is one (`user_id=0000`), or apart (`x = y`).
+    ///
+    /// # Errors
+    /// There is nothing on one side of the sign.
+    pub fn of_line(line: &str) -> Result<Self, &'static str> {
+        let line = line.trim();
+        let parts = line.split_once('=').map(|(kind, rest)| (kind.trim(), rest));
+        let is_kind =
+            |kind: &str| ["user_id", "anonymous_id"].contains(&kind) || kind.contains("::");
+        // What was trimmed at an end of the line stood apart as well.
+        let is_apart = line.contains(" = ") || line.starts_with("= ") || line.ends_with(" =");
+        let (kind, pattern) = match parts {
+            Some((kind, rest)) if is_kind(kind) || is_apart => (kind, rest.trim()),
+            _ => return Ok(Self::of("", line)),
+        };
+        match (kind, pattern) {
+            ("", _) => {
+                Err("in front of “=” stands a kind, such as user_id; or write the value alone")
+            }
+            (_, "") => Err("behind “=” stands the value that means nobody"),
+            (kind, pattern) => Ok(Self::of(kind, pattern)),
+        }
+    }
+
+    fn of(kind: &str, pattern: &str) -> Self {
         Self {
-            pattern: pattern.trim().to_owned(),
-            kind: kind.trim().to_owned(),
+            pattern: pattern.to_owned(),
+            kind: kind.to_owned(),
         }
     }
 }
@@ -86,9 +126,20 @@ mod tests {
             ("str::email = noemail@*", "str::email", "noemail@*"),
             ("a=b", "", "a=b"),
         ] {
-            let blocked = Blocked::of_line(line);
+            let blocked = Blocked::of_line(line).unwrap();
             assert_eq!((&*blocked.kind, &*blocked.pattern), (kind, pattern));
             assert_eq!(blocked.line(), line);
+        }
+        let of = Blocked::of_line("user_id=0000").unwrap();
+        assert_eq!((&*of.kind, &*of.pattern), ("user_id", "0000"));
+        for half in [
+            "user_id=",
+            "user_id = ",
+            "= x",
+            "anonymous_id =",
+            "str::email=",
+        ] {
+            assert!(Blocked::of_line(half).is_err(), "{half}");
         }
     }
 }

@@ -113,7 +113,8 @@ pub struct Merge {
     /// The message and its source; none: by hand.
     pub cause: Option<(String, String)>,
     pub split: Option<Time>,
-    pub identifiers: Vec<String>,
+    /// What each is (a field's id, or in words), and its value.
+    pub identifiers: Vec<(String, String)>,
     pub merged_fields: Vec<ContactValue>,
     pub survivor_fields: Vec<ContactValue>,
     pub can_split: bool,

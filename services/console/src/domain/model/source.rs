@@ -134,6 +134,23 @@ pub struct Source {
     pub mail: Option<Mail>,
 }
 
+impl Source {
+    /// The merge settings in words: what a form carries as what its page showed, and what is said of
+    /// them where they are others meanwhile.
+    pub fn merging_stands_as(&self) -> String {
+        let new = match self.existing_only {
+            true => ", only contacts that are there already",
+            false => "",
+        };
+        let origins = match (self.kind, &self.allowed_origins[..]) {
+            (Kind::Actions, _) => String::new(),
+            (Kind::Classic, []) => "; browsers may send from nowhere".to_owned(),
+            (Kind::Classic, all) => format!("; browsers may send from {}", all.join(", ")),
+        };
+        format!("“{}”{new}{origins}", self.merging.name())
+    }
+}
+
 /// What became of a mail.
 #[derive(Debug, Clone)]
 pub struct Mail {
@@ -156,6 +173,12 @@ pub struct SourceKey {
 impl SourceKey {
     pub fn is_good(&self, now: &Time) -> bool {
         self.revoked.is_none() && self.expires.is_none_or(|end| end > *now)
+    }
+
+    /// Whether this is its secret, by how it begins and ends.
+    pub fn is_of(&self, secret: &str) -> bool {
+        let (begin, end) = self.hint.split_once('…').unwrap_or((&self.hint, ""));
+        !begin.is_empty() && secret.starts_with(begin) && secret.ends_with(end)
     }
 }
 

@@ -70,6 +70,15 @@ pub async fn save(
     {
         return half_done(visit, draft, shown, version, &trouble).await;
     }
+    if unique == Wanted::Changed && wish.is_some() {
+        // It goes on for as long as there are contacts: its page says how far it is.
+        let done = match is_new {
+            true => format!("reindex&n={version}"),
+            false => "reindex".to_owned(),
+        };
+        let path = format!("/accounts/{account}/reindex?source={source}&done={done}");
+        return Ok(respond::go(&path));
+    }
     let done = match (is_new, unique) {
         (true, _) => format!("version&n={version}"),
         (false, Wanted::Changed) => "saved".to_owned(),

@@ -96,15 +96,19 @@ pub async fn restore(post: Post) -> Page {
         .restore((account, id), name, version, expected)
         .await
     {
-        Ok(_) => {
+        Ok(is_new) => {
+            let done = if is_new { "restored" } else { "same" };
             let page = match name.is_empty() {
-                true => "map?done=restored".to_owned(),
-                false => format!("activities/edit?name={}&done=restored", html::query(name)),
+                true => format!("map?done={done}"),
+                false => format!("activities/edit?name={}&done={done}", html::query(name)),
             };
             Ok(respond::go(&format!(
                 "/accounts/{account}/sources/{id}/{page}"
             )))
         }
-        Err(trouble) => show(&visit, name, trouble.says()).await,
+        Err(trouble) => {
+            let says = visit.told(SECTION, trouble).await?;
+            show(&visit, name, says).await
+        }
     }
 }

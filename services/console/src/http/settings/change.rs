@@ -110,10 +110,19 @@ fn read(stands: &Account, form: &Form) -> Result<Account, Fault> {
         "news" => {
             account.notification_address = form.get("address").to_owned();
             account.webhook_url = form.get("webhook").to_owned();
+            // Nobody would keep it.
+            if account.webhook_url.is_empty() && !form.get("secret").is_empty() {
+                return Err(Fault {
+                    field: "Its secret".to_owned(),
+                    says: "is that of a webhook: write the webhook's address as well, or leave \
+                           both empty"
+                        .to_owned(),
+                });
+            }
         }
         "identity" => {
             account.keep_user_ids_apart = form.has("apart");
-            account.blocked = lines(form.raw("blocked")).map(Blocked::of_line).collect();
+            account.blocked = blocked(form.raw("blocked"))?;
             account.allowed_defaults = lines(form.raw("allowed")).map(str::to_owned).collect();
         }
         "strategy" => {
@@ -168,7 +177,10 @@ async fn test(visit: &Visit, stands: Account, form: Form) -> Page {
             };
             show(visit, stands, shown).await
         }
-        Err(trouble) => refuse(visit, stands, form, trouble.says()).await,
+        Err(trouble) => {
+            let says = visit.told(SECTION, trouble).await?;
+            refuse(visit, stands, form, says).await
+        }
     }
 }
 
@@ -178,7 +190,10 @@ async fn end(visit: &Visit, stands: Account, form: Form, done: Result<(), Troubl
             let path = format!("/accounts/{}/settings?done=saved", visit.account());
             Ok(respond::go(&path))
         }
-        Err(trouble) => refuse(visit, stands, form, trouble.says()).await,
+        Err(trouble) => {
+            let says = visit.told(SECTION, trouble).await?;
+            refuse(visit, stands, form, says).await
+        }
     }
 }
 
@@ -190,6 +205,16 @@ async fn refuse(visit: &Visit, stands: Account, sent: Form, fault: String) -> Pa
         ..Shown::default()
     };
     show(visit, stands, shown).await
+}
+
+fn blocked(text: &str) -> Result<Vec<Blocked>, Fault> {
+    let read = lines(text).enumerate().map(|(place, line)| {
+        Blocked::of_line(line).map_err(|says| Fault {
+            field: format!("Values that mean nobody, line {}", place + 1),
+            says: says.to_owned(),
+        })
+    });
+    read.collect()
 }
 
 fn lines(text: &str) -> impl Iterator<Item = &str> {

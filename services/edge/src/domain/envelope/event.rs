@@ -193,11 +193,10 @@ impl<'a> Event<'a> {
                 return Err(self.refusal(Reason::NoIdentifier, path, reason, &slot));
             }
             (None, None, None) => {
-                let (of_user, of_visitor) = reader.form.id_names();
-                let reason =
-                    format!("neither {of_user} nor {of_visitor} names anyone; send at least one");
+                let (one, other) = reader.form.id_names();
+                let reason = format!("neither {one} nor {other} names anyone; send at least one");
                 // What is not there has the name under which it is to be sent.
-                let path = user.slot.as_ref().map_or(of_user, |_| user.path);
+                let path = user.slot.as_ref().map_or(one, |_| user.path);
                 return Err(self.refusal(Reason::NoIdentifier, path, reason, &user.slot));
             }
             _ => {}
