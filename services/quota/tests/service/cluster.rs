@@ -141,9 +141,10 @@ async fn a_master_is_lost_under_load(fate: Fate) {
     for account in &accounts {
         assert_eq!(world.stored(account, TODAY), LIMITS);
         let all = [(LIMITS.0, 0), (LIMITS.1, 0)];
-        eventually("what was not settled is, once its lease ran out", async || {
-            counted_once_there(&clients[0], account).await == all
-        })
+        eventually(
+            "what was not settled is, once its lease ran out",
+            async || counted_once_there(&clients[0], account).await == all,
+        )
         .await;
     }
     // The one that was lost comes back, and believes nothing that it remembers.
