@@ -206,6 +206,7 @@ async fn ledgers_that_are_too_far_apart_for_one_call_come_together_over_several(
     // As many calls to one of them, each of which it took, leave it there.
     let ahead = 3_000_000_000;
     world.others.contact.raise(&account.id, ahead);
+    world.others.activity.slow.store(true, Ordering::SeqCst);
     let (mut tries, mut reached) = (0, 0);
     let batch = loop {
         let mut request = tonic::Request::new(ReserveRequest {

@@ -5,6 +5,7 @@ mod grants;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tonic::service::Routes;
 use tonic::{Code, Request, Response, Status};
@@ -42,6 +43,8 @@ pub struct Ledger {
     pub raises: Arc<AtomicUsize>,
     /// The next fence that raises finds that somebody else was faster, by this much.
     pub faster: Arc<AtomicI64>,
+    /// Each fence takes a millisecond at least, however fast the machine is.
+    pub slow: Arc<AtomicBool>,
 }
 
 /// As the stores have it: what is further ahead is refused.
@@ -239,6 +242,9 @@ impl LedgerService for Ledger {
         request: Request<FenceUsageRequest>,
     ) -> Result<Response<FenceUsageResponse>, Status> {
         let request = request.into_inner();
+        if self.slow.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         let (epoch, sums) = self.fence(
             &request.account_id,
             request.epoch,
