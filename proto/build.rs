@@ -1,8 +1,10 @@
 //! Compiles the protos with protox, so that no `protoc` is needed, and writes down what each RPC
-//! needs of its caller.
+//! needs of its caller, and which of them answer page by page.
 
 #[path = "build/needs.rs"]
 mod needs;
+#[path = "build/paged.rs"]
+mod paged;
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -34,8 +36,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // With its options, which the types of prost forget.
     let described = compiler.encode_file_descriptor_set();
     fs::write(out.join("weir.bin"), described)?;
-    let needs = needs::table(&compiler.descriptor_pool())?;
-    fs::write(out.join("needs.rs"), needs)?;
+    let pool = compiler.descriptor_pool();
+    fs::write(out.join("needs.rs"), needs::table(&pool)?)?;
+    fs::write(out.join("paged.rs"), paged::table(&pool))?;
     let mut descriptors = compiler.file_descriptor_set();
     // Reflection tells what the protos say; only the code differs.
     for file in &mut descriptors.file {

@@ -11,6 +11,15 @@ const TICKS_PER_SECOND: u64 = 100;
 
 /// The name under which the load generator itself is counted.
 pub const LOAD: &str = "load";
+/// What events go through, in this order.
+pub const SERVICES: [&str; 6] = [
+    "edge",
+    "mapping",
+    "quota",
+    "contact-upsert",
+    "activity",
+    "audience",
+];
 pub const POSTGRES: &str = "postgres";
 pub const REDIS: &str = "redis";
 
@@ -76,9 +85,9 @@ impl Processes {
         Ok(memory)
     }
 
-    /// Whether `name` is one of the services.
+    /// Whether `name` is one of the services that events go through: the console is none.
     pub fn is_service(name: &str) -> bool {
-        ![LOAD, POSTGRES, REDIS].contains(&name)
+        SERVICES.contains(&name)
     }
 }
 

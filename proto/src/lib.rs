@@ -65,3 +65,8 @@ pub const NEEDS: &[(&str, weir_access::Need)] = {
     use weir_access::{Need, On, Role};
     include!(concat!(env!("OUT_DIR"), "/needs.rs"))
 };
+
+/// The RPCs that answer page by page, by their paths, with the fields of their requests that say
+/// which page: its size and its token. Known without [`FILE_DESCRIPTOR_SET`], which takes eight
+/// megabytes of a process once it is read.
+pub const PAGED: &[(&str, [u32; 2])] = include!(concat!(env!("OUT_DIR"), "/paged.rs"));

@@ -1,7 +1,7 @@
 //! Tables of text.
 
 use super::ScenarioReport;
-use crate::process::{LOAD, POSTGRES, REDIS};
+use crate::process::{LOAD, POSTGRES, REDIS, SERVICES};
 use crate::screen::thousands;
 
 /// Lines the columns up: the first to the left, the others to the right.
@@ -76,14 +76,6 @@ pub fn speed(reports: &[ScenarioReport]) -> String {
 
 /// Microseconds of CPU time per event by process.
 pub fn cost(reports: &[ScenarioReport]) -> String {
-    const SERVICES: [&str; 6] = [
-        "edge",
-        "mapping",
-        "quota",
-        "contact-upsert",
-        "activity",
-        "audience",
-    ];
     let mut rows = vec![cells(&[
         "CPU µs/event",
         "edge",

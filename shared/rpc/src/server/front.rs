@@ -9,7 +9,7 @@ mod answer;
 mod body;
 mod connect;
 mod cors;
-pub(super) mod help;
+mod help;
 mod media;
 mod stream;
 

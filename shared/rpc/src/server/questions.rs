@@ -9,34 +9,18 @@ use bytes::Buf;
 use http::{Request, Response};
 use prost::DecodeError;
 use prost::encoding::{DecodeContext, decode_key, skip_field};
-use prost_reflect::{MessageDescriptor, MethodDescriptor};
 use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
 use weir_ids::TimedKey;
 
 use super::Answering;
-use super::front::help::POOL;
 use crate::page::QUESTION;
 use crate::unary::{Arrival, PrefixedMessage, missing};
 
 /// The fields of a request that say which page: by the path of its method.
-static PAGED: LazyLock<HashMap<String, [u32; 2]>> = LazyLock::new(|| {
-    let services = POOL.services();
-    let methods = services.flat_map(|service| service.methods().collect::<Vec<_>>());
-    methods
-        .filter_map(|method| Some((path(&method), paging(&method.input())?)))
-        .collect()
-});
-
-fn path(method: &MethodDescriptor) -> String {
-    format!("/{}/{}", method.parent_service().full_name(), method.name())
-}
-
-fn paging(request: &MessageDescriptor) -> Option<[u32; 2]> {
-    let number = |name| Some(request.get_field_by_name(name)?.number());
-    Some([number("page_size")?, number("page_token")?])
-}
+static PAGED: LazyLock<HashMap<&str, [u32; 2]>> =
+    LazyLock::new(|| weir_proto::PAGED.iter().copied().collect());
 
 /// A service whose lists know what was asked.
 #[derive(Clone)]

@@ -13,7 +13,7 @@ use super::plain;
 use crate::server::gate::NEEDS;
 
 /// Everything that can be called on any port.
-pub(in crate::server) static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
+pub(super) static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
     let mut pool = DescriptorPool::new();
     for files in [
         weir_proto::FILE_DESCRIPTOR_SET,
