@@ -370,7 +370,7 @@
       title.textContent = "Keys";
       const list = document.createElement("dl");
       list.className = "facts";
-      const all = [["/", "Search"], ["g s", "Sources"], ["g c", "Contacts"], ["g a", "Audiences"], ["g l", "Logs"], ["g u", "Usage"], ["g e", "Settings"], ["g h", "Health"], ["j k", "Next and previous in a list"], ["Space", "Pick a trait up, and put it onto a field"], ["↑ ↓", "From field to field, and up to Unique identifiers"], ["Esc", "Close"]];
+      const all = [["/", "Search here, or contacts"], ["g s", "Sources"], ["g c", "Contacts"], ["g t", "Activities"], ["g a", "Audiences"], ["g l", "Logs"], ["g u", "Usage"], ["g e", "Settings"], ["g h", "Health"], ["j k", "Next and previous in a list"], ["Space", "Pick a trait up, and put it onto a field"], ["↑ ↓", "From field to field, and up to Unique identifiers"], ["Esc", "Close"]];
       for (const [key, what] of all) {
         const row = document.createElement("div");
         const [name, words] = [document.createElement("dt"), document.createElement("dd")];
@@ -411,7 +411,7 @@
       going = true;
       setTimeout(() => { going = false; }, 1500);
     } else if (event.key === "/") {
-      const box = document.querySelector("main input[type=search]");
+      const box = document.querySelector("main input[type=search]") ?? document.getElementById("find");
       if (box) { event.preventDefault(); box.focus(); }
     } else if (event.key === "?") {
       help();

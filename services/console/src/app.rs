@@ -1,6 +1,7 @@
 //! What pages have in common: who is signed in, and steps that belong together.
 
 mod carried;
+mod glance;
 mod password;
 mod seal;
 mod setup;
@@ -8,6 +9,7 @@ mod sign_in;
 mod single;
 
 pub use carried::CARRIED;
+pub use glance::Glances;
 pub use password::PasswordFailure;
 pub use seal::{Purpose, Seal, Secret};
 pub use setup::NewSource;
@@ -29,5 +31,6 @@ pub struct App {
     pub doors: Doors,
     /// Where it is asked whether it is ready.
     pub edge: EdgeDoor,
+    pub glances: Glances,
     pub clock: Clock,
 }

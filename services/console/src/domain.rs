@@ -8,6 +8,7 @@ pub mod chart;
 pub mod configuration;
 pub mod draft;
 pub mod form;
+pub mod glance;
 pub mod meant;
 pub mod model;
 pub mod oidc;
@@ -19,6 +20,7 @@ pub mod words;
 
 pub use attempts::Attempts;
 pub use form::Form;
+pub use glance::Glance;
 pub use trouble::{Fault, Trouble};
 
 /// A time, UTC.

@@ -50,6 +50,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             single: app::Single::of(&config)?,
             sign_in: app::SignIn::new(access, seal, &config)?,
             edge: clients::EdgeDoor::new(config.edge_health_url()),
+            glances: app::Glances::default(),
             doors: config.doors(),
             clock,
         });

@@ -25,6 +25,22 @@ use crate::domain::model::{
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Calls {
+    /// Whether all replicas of all services answer.
+    pub async fn are_well(&self) -> bool {
+        let peers = &self.peers;
+        let all = [
+            &peers.mapping,
+            &peers.contact,
+            &peers.activity,
+            &peers.audience,
+            &peers.quota,
+        ];
+        let replicas = all.into_iter().flat_map(Channel::each);
+        let asked = replicas.map(async |(_, channel)| serves(&channel).await);
+        let answers = futures_util::future::join_all(asked).await;
+        answers.into_iter().all(|serves| serves)
+    }
+
     /// Of all services. Health takes no credentials (semantics 9.1); what a process says of itself
     /// does.
     pub async fn health(&self) -> Vec<ServiceHealth> {

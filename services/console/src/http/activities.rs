@@ -6,8 +6,11 @@ mod unmap;
 pub use edit::{change, edit};
 pub use unmap::{page as unmap_page, unmap};
 
+use std::collections::HashMap;
+
 use askama::Template;
 use chrono::TimeDelta;
+use futures_util::future::join_all;
 
 use super::failure::{Page, Part};
 use super::frame::Frame;
@@ -23,16 +26,17 @@ struct ActivitiesPage {
     source: Source,
     tab: &'static str,
     activities: Part<List<ActivityMapping>>,
-    /// Taken of each within a day.
-    rates: Vec<(String, i64)>,
+    rates: Option<Rates>,
     /// Names that came and are not mapped.
     unmapped: usize,
 }
 
-impl ActivitiesPage {
-    fn rate(&self, name: &str) -> i64 {
-        let of_name = self.rates.iter().filter(|(known, _)| known == name);
-        of_name.map(|(_, count)| count).sum()
+/// How many events of each name were taken within a day.
+struct Rates(HashMap<String, i64>);
+
+impl Rates {
+    fn of(&self, name: &str) -> i64 {
+        self.0.get(name).copied().unwrap_or_default()
     }
 }
 
@@ -55,16 +59,62 @@ pub async fn list(visit: Visit) -> Page {
         source,
         tab: "activities",
         activities: activities.into(),
-        rates: rates(summary.unwrap_or_default()),
+        rates: summary.ok().map(rates),
         unmapped: names.iter().filter(|name| !name.mapped).count(),
     }))
 }
 
-/// Events that were taken, by their names.
-fn rates(outcome: Outcome) -> Vec<(String, i64)> {
-    let taken = outcome.summaries.into_iter();
-    let taken = taken.filter(|one| matches!(one.status, 200 | 206));
-    taken.map(|one| (one.subject, one.count)).collect()
+fn rates(outcome: Outcome) -> Rates {
+    let mut rates = HashMap::new();
+    for one in outcome.summaries {
+        if matches!(one.status, 200 | 206) {
+            *rates.entry(one.subject).or_default() += one.count;
+        }
+    }
+    Rates(rates)
+}
+
+#[derive(Template)]
+#[template(path = "all_activities.html")]
+struct AllPage {
+    frame: Frame,
+    sources: Part<Vec<OfSource>>,
+}
+
+/// What one source stores.
+struct OfSource {
+    source: Source,
+    activities: Part<List<ActivityMapping>>,
+    rates: Option<Rates>,
+}
+
+/// Of all sources of an account.
+pub async fn of_account(visit: Visit) -> Page {
+    let account = visit.account();
+    let (frame, sources) = tokio::join!(
+        visit.frame("Activities", "activities"),
+        visit.calls.sources(account)
+    );
+    let since = visit.now - TimeDelta::hours(23);
+    let sources = match sources {
+        Err(trouble) => Err(trouble),
+        Ok(sources) => Ok(join_all(sources.into_iter().map(async |source| {
+            let (activities, summary) = tokio::join!(
+                visit.calls.activities_mapped(account, &source.id, ""),
+                visit.calls.summary((account, &source.id), since, true)
+            );
+            OfSource {
+                source,
+                activities: activities.into(),
+                rates: summary.ok().map(rates),
+            }
+        }))
+        .await),
+    };
+    Ok(respond::page(&AllPage {
+        frame,
+        sources: sources.into(),
+    }))
 }
 
 #[derive(Template)]

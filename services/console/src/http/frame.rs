@@ -5,7 +5,7 @@ use super::html::{self, Markup};
 use super::visit::Visit;
 use crate::app::Me;
 use crate::domain::model::{Account, Source};
-use crate::domain::{Time, Trouble, said};
+use crate::domain::{Glance, Time, Trouble, glance, said};
 
 /// Around a page.
 pub struct Frame {
@@ -24,6 +24,8 @@ pub struct Frame {
     pub accounts: Vec<Account>,
     /// Why the accounts are not there.
     pub trouble: String,
+    /// What stands beside the sections' names.
+    pub glance: Glance,
     /// What was just done.
     pub notice: Option<String>,
     pub theme: &'static str,
@@ -34,7 +36,18 @@ pub struct Frame {
 impl Visit {
     pub async fn frame(&self, title: &str, section: &'static str) -> Frame {
         let wanted = self.account();
-        let (mut accounts, mut trouble) = match self.calls.accounts("").await {
+        let glance = async {
+            match wanted {
+                "" => Glance::default(),
+                account => {
+                    let is_changed = !self.query.get("done").is_empty();
+                    let glances = &self.app.glances;
+                    glances.of(&self.calls, account, self.now, is_changed).await
+                }
+            }
+        };
+        let (accounts, glance) = tokio::join!(self.calls.accounts(""), glance);
+        let (mut accounts, mut trouble) = match accounts {
             Ok(page) => (page.items, None),
             Err(trouble) => (Vec::new(), Some(trouble)),
         };
@@ -49,7 +62,8 @@ impl Visit {
                 Err(why) => trouble = Some(why),
             }
         }
-        self.framed(title, section, (account, accounts), trouble)
+        let frame = self.framed(title, section, (account, accounts), trouble);
+        Frame { glance, ..frame }
     }
 
     /// Around what needs a service that was waited for already: the accounts are not asked for
@@ -95,6 +109,7 @@ impl Visit {
             account,
             accounts,
             trouble: trouble.map_or_else(String::new, |trouble| trouble.says()),
+            glance: Glance::default(),
             notice,
             theme: self.theme,
             path: self.path.clone(),
@@ -149,6 +164,34 @@ impl Frame {
 
     pub fn is(&self, section: &str) -> bool {
         self.section == section
+    }
+
+    /// What stands beside a section's name; nothing where it is not known, or there is nothing.
+    pub fn figure(&self, section: &str) -> Markup {
+        let told = match section {
+            "sources" => self.glance.sources.map(|sources| {
+                let says = html::count(sources, "data source");
+                (sources.to_string(), says, "")
+            }),
+            "logs" => self.glance.not_stored.filter(|many| *many > 0).map(|many| {
+                let says = html::count(many, "event");
+                let says = format!("{says} not stored within 24 hours");
+                (glance::short(many), says, "")
+            }),
+            "usage" => self.glance.used.map(|used| {
+                let used = format!("{used}%");
+                let says = format!("{used} of the limit that is nearer");
+                (used, says, "")
+            }),
+            "health" => self.glance.well.map(|well| match well {
+                true => ("●".to_owned(), "all services answer".to_owned(), "ok"),
+                false => ("!".to_owned(), "not all services answer".to_owned(), "fail"),
+            }),
+            _ => None,
+        };
+        let marked =
+            |(shown, says, class): (String, String, &str)| html::figure(&shown, &says, class);
+        told.map_or_else(Markup::default, marked)
     }
 
     pub fn may_write(&self) -> bool {

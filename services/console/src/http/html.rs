@@ -58,7 +58,7 @@ impl<T: When> When for &T {
 }
 
 /// HTML that was made here.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Markup(pub(super) String);
 
 impl fmt::Display for Markup {
@@ -146,6 +146,14 @@ pub fn state(class: &str, word: &str) -> Markup {
     let word = escaped(word);
     Markup(format!(
         r#"<span class="outcome {class}"><span aria-hidden="true">{sign}</span> {word}</span>"#
+    ))
+}
+
+/// A number beside a section's name, and what it counts.
+pub fn figure(number: &str, says: &str, class: &str) -> Markup {
+    let (number, says) = (escaped(number), escaped(says));
+    Markup(format!(
+        r#"<span class="figure {class}" title="{says}"><span aria-hidden="true">{number}</span><span class="off-screen">, {says}</span></span>"#
     ))
 }
 

@@ -118,6 +118,7 @@ fn of_people() -> Router<Arc<App>> {
 fn of_accounts() -> Router<Arc<App>> {
     let below = |name: &str| format!("/accounts/{{account}}/{name}");
     Router::new()
+        .route(&below("activities"), get(activities::of_account))
         .route(&below("logs"), get(logs::of_account))
         .route(&below("usage"), get(usage::page).post(usage::resolve))
         .route(

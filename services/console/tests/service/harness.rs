@@ -199,6 +199,7 @@ pub fn pages() -> Vec<String> {
         format!("/contacts/{contact}/split?merge=x"),
         format!("/contacts/{contact}/delete"),
         format!("/deletions/{contact}"),
+        "/activities".to_owned(),
         "/audiences".to_owned(),
         format!("/audiences/{contact}?contact={contact}"),
         "/logs".to_owned(),

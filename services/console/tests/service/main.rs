@@ -7,6 +7,7 @@ mod away;
 mod drafts;
 mod escapes;
 mod forms;
+mod glances;
 mod harness;
 mod lists;
 mod passwords;

@@ -119,7 +119,7 @@ impl Stub {
         self.0.refused_once.lock().unwrap().push((path, status));
     }
 
-    /// What a method was asked, in order.
+    /// What a method was asked for pages, in order.
     pub fn sent<T: Message + Default>(&self, path: &str) -> Vec<T> {
         let sent = self.0.sent.lock().unwrap();
         let of_path = sent.iter().filter(|(sent, _)| sent == path);
@@ -144,7 +144,7 @@ impl Stub {
         self.0.away.lock().unwrap().remove(package);
     }
 
-    /// Methods that were called, without those that services call, each with what it was shown.
+    /// Methods that were called for pages, each with what it was shown.
     pub fn calls(&self) -> Vec<(String, String)> {
         self.0.calls.lock().unwrap().clone()
     }
@@ -163,14 +163,22 @@ impl Stub {
         let path = request.uri().path().to_owned();
         let shown = request.headers().get("authorization");
         let shown = shown.map_or("", |value| value.to_str().unwrap()).to_owned();
-        if !path.ends_with("/ListLiveTokens") && !path.ends_with("/NoteTokenUses") {
+        // What is looked for beside pages is of no request.
+        let id = request.headers().get("x-request-id");
+        let id = id.map(|id| id.to_str().unwrap().to_owned());
+        let id = id.filter(|id| {
+            !id.is_empty()
+                && !path.ends_with("/ListLiveTokens")
+                && !path.ends_with("/NoteTokenUses")
+        });
+        let is_of_page = id.is_some();
+        if let Some(id) = id {
             self.0.calls.lock().unwrap().push((path.clone(), shown));
-            let id = request.headers().get("x-request-id");
-            let id = id.map_or("", |id| id.to_str().unwrap()).to_owned();
             self.0.ids.lock().unwrap().push(id);
         }
         // It is read, as a service would.
-        if let Ok(body) = request.into_body().collect().await {
+        let body = request.into_body().collect().await;
+        if let (true, Ok(body)) = (is_of_page, body) {
             let sent = (path.clone(), body.to_bytes());
             self.0.sent.lock().unwrap().push(sent);
         }

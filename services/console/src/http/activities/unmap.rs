@@ -44,11 +44,7 @@ async fn show(visit: &Visit, name: &str, fault: String) -> Page {
     let Some(activity) = visit.need(SECTION, activity).await? else {
         return Ok(respond::go(&all(visit)));
     };
-    let rate = summary.map(|outcome| {
-        let rates = rates(outcome).into_iter();
-        let of_name = rates.filter(|(known, _)| known == name);
-        of_name.map(|(_, count)| count).sum()
-    });
+    let rate = summary.map(|outcome| rates(outcome).of(name));
     let above = format!("{}/edit?name={}", all(visit), html::query(name));
     let frame = frame
         .under_source(&source)
