@@ -1,6 +1,7 @@
 //! What pages have in common: who is signed in, and steps that belong together.
 
 mod carried;
+pub mod drafted;
 mod glance;
 mod password;
 mod seal;

@@ -9,7 +9,6 @@ mod assets;
 mod audiences;
 mod bars;
 mod contacts;
-mod drafted;
 mod events;
 mod failure;
 mod frame;

@@ -1,7 +1,7 @@
 //! An activity's attributes while somebody works at them, as the form of its page says them.
 
 use super::Form;
-use super::draft::OWN;
+use super::draft::with_options;
 use super::model::Row;
 
 /// A row of an activity's form. It keeps its number as long as somebody works at the form, whatever
@@ -49,8 +49,6 @@ pub fn attribute_lines(form: &Form) -> Vec<Numbered> {
 
 fn attribute_row(form: &Form, number: usize) -> Row {
     let named = |name: &str| format!("{name}:{number}");
-    let chosen = form.get(&named("format"));
-    let own = form.get(&named("own"));
     let path = form.get(&named("property"));
     let attribute = form.get(&named("attribute"));
     // Named like its property, where nothing else is said.
@@ -61,15 +59,7 @@ fn attribute_row(form: &Form, number: usize) -> Row {
     };
     Row {
         of: weir_values::ValueType::named(form.get(&named("type"))),
-        format: if chosen == OWN { own } else { chosen }.to_owned(),
-        more_paths: form.list(&named("else")),
-        more_formats: form.list(&named("formats")),
-        phone_country: form.get(&named("country")).to_uppercase(),
-        round: form.has(&named("round")),
-        words: form.has(&named("words")),
-        truncate: form.has(&named("cut")),
-        blank_clears: form.has(&named("blank")),
-        ..Row::new(path, attribute)
+        ..with_options(Row::new(path, attribute), form, &number.to_string())
     }
 }
 

@@ -75,23 +75,10 @@ impl Draft {
     pub fn of_form(fields: &[Field], form: &Form) -> Self {
         let line = |field: &Field| {
             let id = &field.id;
-            let named = |name: &str| format!("{name}:{id}");
-            let own = form.get(&named("own"));
-            let chosen = form.get(&named("format"));
-            let format = if chosen == OWN { own } else { chosen };
             let mut line = Line::new(field);
-            line.on = form.has(&named("on"));
-            line.row = Row {
-                format: format.to_owned(),
-                more_paths: form.list(&named("else")),
-                more_formats: form.list(&named("formats")),
-                phone_country: form.get(&named("country")).to_uppercase(),
-                round: form.has(&named("round")),
-                words: form.has(&named("words")),
-                truncate: form.has(&named("cut")),
-                blank_clears: form.has(&named("blank")),
-                ..Row::new(form.get(&named("path")), id)
-            };
+            line.on = form.has(&format!("on:{id}"));
+            let row = Row::new(form.get(&format!("path:{id}")), id);
+            line.row = with_options(row, form, id);
             line
         };
         let unique = form.all("unique").into_iter().map(str::to_owned).collect();
@@ -224,6 +211,26 @@ impl Draft {
 
 /// The choice among formats that stands for one of one's own.
 pub const OWN: &str = "own";
+
+/// With what its part of a form says of it: the inputs whose names end in `:KEY`.
+pub fn with_options(row: Row, form: &Form, key: &str) -> Row {
+    let named = |name: &str| format!("{name}:{key}");
+    let format = match form.get(&named("format")) {
+        OWN => form.get(&named("own")),
+        chosen => chosen,
+    };
+    Row {
+        format: format.to_owned(),
+        more_paths: form.list(&named("else")),
+        more_formats: form.list(&named("formats")),
+        phone_country: form.get(&named("country")).to_uppercase(),
+        round: form.has(&named("round")),
+        words: form.has(&named("words")),
+        truncate: form.has(&named("cut")),
+        blank_clears: form.has(&named("blank")),
+        ..row
+    }
+}
 
 /// The place of the row that a fault of a draft is about (`mappings[3].date_format`); none: it is of
 /// the draft as a whole.

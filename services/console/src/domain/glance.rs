@@ -14,10 +14,13 @@ pub struct Glance {
 
 /// `940`, `1.2k`, `48k`, `3.1M`: as short as there is room for, and never more than there are.
 pub fn short(count: i64) -> String {
-    let (unit, of) = match count {
-        ..1_000 => return count.to_string(),
-        ..1_000_000 => ("k", 1_000),
-        _ => ("M", 1_000_000),
+    if count < 1_000 {
+        return count.to_string();
+    }
+    let (unit, of) = if count < 1_000_000 {
+        ("k", 1_000)
+    } else {
+        ("M", 1_000_000)
     };
     match count / of {
         whole @ ..10 => format!("{whole}.{}{unit}", count % of * 10 / of),

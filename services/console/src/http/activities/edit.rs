@@ -4,12 +4,12 @@ use askama::Template;
 use weir_reasons::Reason;
 use weir_values::ValueType;
 
-use super::super::drafted::{self, Previewed};
 use super::super::failure::Page;
 use super::super::frame::Frame;
 use super::super::sources::SECTION;
 use super::super::visit::{Post, Visit};
 use super::super::{html, respond};
+use crate::app::drafted::{self, Previewed};
 use crate::domain::attributes::{Numbered, attribute_lines, attributes, numbered, push};
 use crate::domain::draft::{differences, row_of};
 use crate::domain::model::{

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use askama::Template;
 use weir_values::ValueType;
 
-use super::super::drafted;
 use super::super::failure::Page;
 use super::super::frame::Frame;
 use super::super::sources::SECTION;
 use super::super::visit::Visit;
 use super::super::{html, respond};
 use super::named;
+use crate::app::drafted;
 use crate::domain::came::{Came, MAX_LETTERS};
 use crate::domain::draft::{Draft, Line, differences};
 use crate::domain::model::{
