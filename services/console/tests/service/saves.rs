@@ -240,6 +240,14 @@ async fn where_there_are_contacts_it_is_asked_before_anything_is_saved() {
     ] {
         assert!(told.contains(says), "{says}: {told}");
     }
+    // So does the map, where the identifiers of before stand until it ends.
+    let map = format!("/accounts/{ACCOUNT}/sources/{SOURCE}/map");
+    let told = console.get(&map, &cookie).await.text;
+    let leads = format!("/accounts/{ACCOUNT}/reindex?source={SOURCE}");
+    assert!(
+        told.contains("1,204 of 7,000 contacts were looked at") && told.contains(&leads),
+        "{told}"
+    );
 }
 
 #[tokio::test]

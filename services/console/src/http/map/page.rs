@@ -15,7 +15,8 @@ use crate::app::drafted;
 use crate::domain::came::{Came, MAX_LETTERS};
 use crate::domain::draft::{Draft, Line, differences};
 use crate::domain::model::{
-    Account, Difference, Field, KeptFilter, Preview, PreviewedRow, Row, Source, Status, Suggestion,
+    Account, Difference, Field, KeptFilter, Preview, PreviewedRow, Reindex, Row, Source, Status,
+    Suggestion,
 };
 use crate::domain::{unique, words};
 
@@ -137,6 +138,8 @@ struct MapPage {
     /// Fields that the search finds.
     found: usize,
     kept: usize,
+    /// What tells contacts apart is about to become something else.
+    under_way: Option<Reindex>,
     away: Vec<String>,
 }
 
@@ -145,12 +148,13 @@ pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -
     let rows = draft.rows(&saved.rows);
     let ask = async |rows: Vec<Row>| visit.calls.preview_contact(account, id, &rows).await;
     let all = KeptFilter::default();
-    let (frame, suggested, mut previewed, kept, samples) = tokio::join!(
+    let (frame, suggested, mut previewed, kept, samples, reindex) = tokio::join!(
         visit.frame("Map", SECTION),
         visit.calls.suggestions(account, id, ""),
         Box::pin(drafted::preview(&rows, ask)),
         visit.calls.kept(account, id, &all, ""),
-        visit.calls.samples(account, id, "")
+        visit.calls.samples(account, id, ""),
+        visit.calls.reindex(account)
     );
     let mut away = Vec::new();
     let (suggestions, event_count) = suggested.unwrap_or_else(|trouble| {
@@ -199,6 +203,7 @@ pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -
         found: draft.lines.iter().filter(|line| line.found).count(),
         is_changed,
         kept: kept.map_or(0, |kept| kept.items.len()),
+        under_way: reindex.ok().filter(|run| !run.is_done && !run.is_cleaning),
         traits,
         preview,
         left_out,
