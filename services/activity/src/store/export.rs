@@ -3,6 +3,7 @@
 use std::pin::pin;
 
 use futures_util::TryStreamExt;
+use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
@@ -57,7 +58,19 @@ impl Tx<'_> {
         let mut params = arguments.params();
         params.push(&PAGE_ROWS as &(dyn ToSql + Sync));
         let statement = self.prepare(PAGE).await?;
-        let rows = self.inner.query_raw(&statement, &params).await?;
+        let mut page = self.read_page(&statement, &params).await?;
+        self.follow_merges(&mut page.items).await?;
+        Ok(page)
+    }
+
+    /// The rows of a page. Its answer is let go of where this ends: as long as somebody holds it
+    /// and takes nothing, whatever is asked next on the connection waits behind it.
+    async fn read_page(
+        &self,
+        statement: &Statement,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<ExportPage, NotDone> {
+        let rows = self.inner.query_raw(statement, params).await?;
         let mut rows = pin!(rows);
         let (mut page, mut bytes) = (ExportPage::default(), 0);
         while let Some(row) = rows.try_next().await? {
@@ -77,7 +90,6 @@ impl Tx<'_> {
                 break;
             }
         }
-        self.follow_merges(&mut page.items).await?;
         Ok(page)
     }
 }

@@ -1,5 +1,7 @@
 //! Activities as a file (semantics 4.14).
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use uuid::Uuid;
 use weir_proto::activity::v1::*;
@@ -142,6 +144,25 @@ async fn a_file_of_many_pages_is_of_one_moment() {
     assert!(activities == count && messages.len() == rows.len());
     // All of before, and all or nothing of what came meanwhile.
     assert!(count == 4_500 || count == 5_000, "{count}");
+}
+
+/// More than 8 MiB: a page ends before all rows that were asked for have arrived.
+#[tokio::test]
+async fn large_activities_are_exported_over_several_pages() {
+    let weir = start().await;
+    let contact = Uuid::now_v7();
+    let attributes = format!(r#"{{"note": "{}"}}"#, "x".repeat(14_000));
+    for batch in 0..4 {
+        let events = (0..250).map(|n| ActivityEvent {
+            attributes_json: attributes.clone().into(),
+            ..of_contact(contact, &format!("{batch}-{n}"))
+        });
+        weir.record(events.collect()).await;
+    }
+    let whole = exported(&weir, asked(&weir, &["message_id", "attributes.note"]));
+    let whole = tokio::time::timeout(Duration::from_secs(90), whole).await;
+    let (file, activities) = whole.expect("an export that ends").unwrap();
+    assert_eq!((file.lines().count(), activities), (1_001, 1_000));
 }
 
 #[tokio::test]

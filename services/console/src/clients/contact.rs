@@ -85,30 +85,38 @@ impl Calls {
         account: &str,
         who: &str,
         unique: &[String],
-    ) -> Answer<Vec<String>> {
+    ) -> Answer<Vec<Found>> {
         use wire::get_contact_request::Key;
         let mut keys = vec![
-            Key::UserId(who.to_owned()),
-            Key::AnonymousId(who.to_owned()),
+            ("User id", Key::UserId(who.to_owned())),
+            ("Anonymous id", Key::AnonymousId(who.to_owned())),
         ];
         keys.extend(unique.iter().map(|field| {
-            Key::Field(wire::FieldKey {
+            let key = Key::Field(wire::FieldKey {
                 field_id: field.clone(),
                 value: who.to_owned(),
-            })
+            });
+            ("Unique identifier", key)
         }));
-        let asked = keys.into_iter().map(async |key| {
+        let asked = keys.into_iter().map(async |(by, key)| {
             let request = wire::GetContactRequest {
                 account_id: account.to_owned(),
                 key: Some(key),
                 show_provenance: false,
             };
-            call!("contact-upsert", self.contact, get_contact, request)
+            (
+                by,
+                call!("contact-upsert", self.contact, get_contact, request),
+            )
         });
         let mut found = Vec::new();
-        for answer in join_all(asked).await {
+        for (by, answer) in join_all(asked).await {
             match answer {
-                Ok(answer) => found.extend(answer.contact.map(|contact| contact.contact_id)),
+                Ok(answer) => found.extend(answer.contact.map(|one| Found {
+                    key: by,
+                    value: who.to_owned(),
+                    contact: contact(one),
+                })),
                 Err(Trouble::Missing { .. } | Trouble::Invalid(_)) => {}
                 Err(trouble) => return Err(trouble),
             }

@@ -103,19 +103,31 @@ impl Draft {
         old.chain(new).map(|line| line.row.clone()).collect()
     }
 
-    /// Ticked fields that nothing leads to: their ids, and what to do.
-    pub fn faults(&self) -> Vec<(String, String)> {
+    /// Ticked fields that nothing leads to, and fields to which something leads now that are not
+    /// ticked: their ids, and what to do. What was saved may stay beside a tick that is taken away.
+    pub fn faults(&self, saved: &[Row]) -> Vec<(String, String)> {
+        let was = |line: &Line| {
+            let mut rows = saved.iter();
+            rows.any(|row| row.target == line.field.id && row.path == line.row.path)
+        };
         let lines = self.lines.iter();
-        let lines = lines.filter(|line| line.on && line.row.path.is_empty());
-        lines
-            .map(|line| {
-                let says = format!(
-                    "{}: it is ticked, and no trait leads to it: choose one, or take the tick away.",
-                    line.field.name
-                );
-                (line.field.id.clone(), says)
-            })
-            .collect()
+        let faults = lines.filter_map(|line| {
+            let says = match (line.on, &*line.row.path) {
+                (true, "") => {
+                    "it is ticked, and no trait leads to it: choose one, or take the tick away."
+                        .to_owned()
+                }
+                (false, path) if !path.is_empty() && !was(line) => {
+                    format!(
+                        "{path} stands beside it, and it is not ticked: tick it, or empty its box."
+                    )
+                }
+                _ => return None,
+            };
+            let field = &line.field;
+            Some((field.id.clone(), format!("{}: {says}", field.name)))
+        });
+        faults.collect()
     }
 
     /// Hides what does not match, and nothing else: ticks stay (semantics 7.9).
@@ -149,13 +161,15 @@ impl Draft {
     }
 
     /// The suggestions that are taken at once: for each field that nothing leads to yet the first
-    /// that fits it. A second one would stand behind the first, which is for somebody to say.
+    /// that fits it. A second one would stand behind the first, which is for somebody to say, as
+    /// is what dates mean that can be read two ways.
     pub fn takes<'s>(&self, suggestions: &'s [Suggestion]) -> Vec<&'s Suggestion> {
         let filled = self.lines.iter();
         let filled = filled.filter(|line| line.on && !line.row.path.is_empty());
         let mut fields: Vec<&str> = filled.clone().map(|line| &*line.field.id).collect();
         let mut takes: Vec<&Suggestion> = Vec::new();
-        for one in suggestions.iter().filter(|one| !one.field.is_empty()) {
+        let plain = |one: &&Suggestion| !one.field.is_empty() && !one.is_ambiguous();
+        for one in suggestions.iter().filter(plain) {
             let leads =
                 |line: &Line| line.row.path == one.path || line.row.more_paths.contains(&one.path);
             if !fields.contains(&&*one.field) && !filled.clone().any(leads) {
@@ -329,12 +343,25 @@ mod tests {
     fn a_ticked_field_without_a_trait_is_a_fault() {
         let form = form(&[("on:str::first", "1"), ("path:str::email", "email")]);
         let draft = Draft::of_form(&fields(), &form);
-        assert_eq!(draft.faults().len(), 1);
-        let (field, says) = &draft.faults()[0];
+        let saved = [Row::new("email", "str::email")];
+        assert_eq!(draft.faults(&saved).len(), 1, "what was saved may stay");
+        let (field, says) = &draft.faults(&saved)[0];
         assert_eq!(field, "str::first");
         assert!(says.starts_with("First name: it is ticked"), "{says}");
         // What is not ticked is no row, whatever stands beside it.
         assert!(draft.rows(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_trait_that_was_written_beside_a_field_without_a_tick_is_a_fault() {
+        let form = form(&[("path:str::email", "mail")]);
+        let draft = Draft::of_form(&fields(), &form);
+        for saved in [vec![], vec![Row::new("email", "str::email")]] {
+            let faults = draft.faults(&saved);
+            assert_eq!(faults.len(), 1);
+            assert_eq!(faults[0].0, "str::email");
+            assert!(faults[0].1.contains("mail stands beside it"), "{faults:?}");
+        }
     }
 
     #[test]

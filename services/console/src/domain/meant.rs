@@ -21,6 +21,17 @@ pub fn exactly(who: &str, mut having: Vec<String>) -> Option<Result<String, Stri
     }
 }
 
+/// What a search found, behind those who have it as a whole identifier; each contact once.
+pub fn exact_first(exact: Vec<Found>, found: Vec<Found>) -> Vec<Found> {
+    let mut all: Vec<Found> = Vec::new();
+    for one in exact.into_iter().chain(found) {
+        if all.iter().all(|known| known.contact.id != one.contact.id) {
+            all.push(one);
+        }
+    }
+    all
+}
+
 /// Who is meant: whoever has it exactly, or the only one of whom something begins so.
 pub fn one_of(who: &str, found: &[Found]) -> Result<String, String> {
     let ids = |exactly: bool| {
@@ -57,6 +68,17 @@ mod tests {
             key: "E-mail",
             value: value.to_owned(),
         }
+    }
+
+    #[test]
+    fn whole_identifiers_come_first_and_nobody_twice() {
+        let exact = vec![found("c", "i5"), found("c", "i5")];
+        let all = exact_first(
+            exact,
+            vec![found("a", "i50"), found("c", "i5"), found("b", "i51")],
+        );
+        let ids: Vec<_> = all.iter().map(|one| &*one.contact.id).collect();
+        assert_eq!(ids, ["c", "a", "b"]);
     }
 
     #[test]

@@ -7,8 +7,9 @@ use super::failure::{Page, Part};
 use super::frame::Frame;
 use super::visit::{Post, Visit};
 use super::{html, respond};
+use crate::clients::Answer;
 use crate::domain::Trouble;
-use crate::domain::meant::{exactly, one_of};
+use crate::domain::meant::{exact_first, exactly, one_of};
 use crate::domain::model::{
     Activity, Audience, Contact, ContactValue, Field, Found, Membership, Merge, Page as List,
     Source,
@@ -54,12 +55,23 @@ pub async fn search(post: Post) -> Page {
             visit.account()
         )));
     }
-    let (frame, found) = tokio::join!(
+    let page = form.get("page");
+    // Beside the list, not in its stead: where that can't be told the list says why.
+    let exact = async {
+        match page {
+            "" => having(&visit, &query).await.unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    };
+    let (frame, found, exact) = tokio::join!(
         visit.frame("Contacts", SECTION),
-        visit
-            .calls
-            .search(visit.account(), &query, form.get("page"))
+        visit.calls.search(visit.account(), &query, page),
+        exact
     );
+    let found = found.map(|(mut list, partial)| {
+        list.items = exact_first(exact, list.items);
+        (list, partial)
+    });
     Ok(respond::page(&ContactsPage {
         frame,
         query,
@@ -154,6 +166,15 @@ pub async fn one(visit: Visit) -> Page {
     }))
 }
 
+/// Whoever has it as a whole identifier.
+async fn having(visit: &Visit, who: &str) -> Answer<Vec<Found>> {
+    let account = visit.calls.account(visit.account()).await;
+    let unique = account.map(|account| account.unique_identifiers);
+    let unique = unique.unwrap_or_default();
+    let calls = &visit.calls;
+    calls.contacts_called(visit.account(), who, &unique).await
+}
+
 const NOT_YET: &str = "The account is made searchable for the first time: ask again in half a \
                        minute.";
 
@@ -168,15 +189,9 @@ pub(super) async fn meant(visit: &Visit, who: &str) -> Result<String, String> {
             Err(trouble) => return Err(trouble.says()),
         }
     }
-    let account = visit.calls.account(visit.account()).await;
-    let unique = account.map(|account| account.unique_identifiers);
-    let unique = unique.unwrap_or_default();
-    let having = visit
-        .calls
-        .contacts_called(visit.account(), who, &unique)
-        .await
-        .map_err(|trouble| trouble.says())?;
-    if let Some(meant) = exactly(who, having) {
+    let having = having(visit, who).await.map_err(|trouble| trouble.says())?;
+    let ids = having.into_iter().map(|one| one.contact.id);
+    if let Some(meant) = exactly(who, ids.collect()) {
         return meant;
     }
     match visit.calls.search(visit.account(), who, "").await {

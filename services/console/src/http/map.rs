@@ -47,10 +47,10 @@ pub async fn change(post: Post) -> Page {
         .split_once(':')
         .unwrap_or((form.get("do"), ""));
     match what {
-        "save" => return save::save(&visit, saved, draft, shown, None).await,
+        "save" => return Box::pin(save::save(&visit, saved, draft, shown, None)).await,
         "reindex" => {
             let wish = Some(form.get("wish"));
-            return save::save(&visit, saved, draft, shown, wish).await;
+            return Box::pin(save::save(&visit, saved, draft, shown, wish)).await;
         }
         "take" | "take-all" => {
             let suggested = visit

@@ -249,7 +249,23 @@ async fn a_suggestion_says_how_many_values_do_not_fit() {
         let answer = send(&console, &[("do", "preview")]).await;
         let came = part(&answer, "came", "</section>");
         assert!(came.contains(says), "{says}: {came}");
+        assert!(came.contains("Take the suggestion"), "{came}");
     }
+    // Nobody but a person knows which of the two is the month.
+    suggestion.misfit_count = 0;
+    suggestion.formats = vec!["DD/MM/YYYY".to_owned(), "MM/DD/YYYY".to_owned()];
+    let answer = wire::SuggestMappingsResponse {
+        suggestions: vec![suggestion],
+        event_count: 20,
+    };
+    console.stub.answer(SUGGEST, &answer);
+    let answer = send(&console, &[("do", "preview")]).await;
+    let came = part(&answer, "came", "</section>");
+    assert!(
+        came.contains("as DD/MM/YYYY and as MM/DD/YYYY: look which is meant"),
+        "{came}"
+    );
+    assert!(!came.contains("Take the suggestion"), "{came}");
 }
 
 #[tokio::test]

@@ -82,22 +82,7 @@ impl Exporting<'_> {
     /// # Errors
     /// When PostgreSQL refuses.
     pub async fn page(&self, after: Option<ContactId>) -> Result<ExportPage, Failure> {
-        let page = self.snapshot.prepare_cached(PAGE).await?;
-        let after = after.map_or(Uuid::nil(), |id| id.0);
-        let parameters: [&(dyn ToSql + Sync); 3] = [&self.account.0, &after, &PAGE_ROWS];
-        let found = self.snapshot.query_raw(&page, &parameters).await?;
-        let mut found = pin!(found);
-        let (mut rows, mut bytes, mut is_last) = (Vec::new(), 0, true);
-        while let Some(row) = found.try_next().await? {
-            bytes += row.get::<_, JsonText<'_>>("fields").0.len();
-            rows.push(row);
-            if bytes > PAGE_BYTES {
-                // What is left of the answer is thrown away as it arrives.
-                is_last = false;
-                break;
-            }
-        }
-        is_last &= i64::try_from(rows.len()).unwrap_or(i64::MAX) < PAGE_ROWS;
+        let (rows, is_last) = self.rows(after).await?;
         let mut ids = Vec::new();
         if self.needs_ids && !rows.is_empty() {
             let of_contacts = self.snapshot.prepare_cached(IDS).await?;
@@ -107,6 +92,28 @@ impl Exporting<'_> {
             ids = self.snapshot.query(&of_contacts, &parameters).await?;
         }
         Ok(ExportPage { rows, ids, is_last })
+    }
+
+    /// The rows of a page, and whether none are behind them. Their answer is let go of where this
+    /// ends: as long as somebody holds it and takes nothing, whatever is asked next on the
+    /// connection waits behind it.
+    async fn rows(&self, after: Option<ContactId>) -> Result<(Vec<Row>, bool), Failure> {
+        let page = self.snapshot.prepare_cached(PAGE).await?;
+        let after = after.map_or(Uuid::nil(), |id| id.0);
+        let parameters: [&(dyn ToSql + Sync); 3] = [&self.account.0, &after, &PAGE_ROWS];
+        let found = self.snapshot.query_raw(&page, &parameters).await?;
+        let mut found = pin!(found);
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = found.try_next().await? {
+            bytes += row.get::<_, JsonText<'_>>("fields").0.len();
+            rows.push(row);
+            if bytes > PAGE_BYTES {
+                // What is left of the answer is thrown away as it arrives.
+                return Ok((rows, false));
+            }
+        }
+        let is_last = i64::try_from(rows.len()).unwrap_or(i64::MAX) < PAGE_ROWS;
+        Ok((rows, is_last))
     }
 }
 

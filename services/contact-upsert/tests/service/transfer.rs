@@ -1,5 +1,7 @@
 //! Contacts in bulk: out as files (semantics 3.12), in from rows (semantics 3.13).
 
+use std::time::Duration;
+
 use prost_types::Timestamp;
 use tonic::Code;
 use uuid::Uuid;
@@ -169,6 +171,21 @@ async fn an_export_is_of_the_moment_when_it_began() {
         count(&piece.data);
     }
     assert_eq!(rows, 18_001);
+}
+
+/// More than 8 MiB: a page ends before all rows that were asked for have arrived.
+#[tokio::test(flavor = "multi_thread")]
+async fn large_contacts_are_exported_over_several_pages() {
+    let service = Service::start().await;
+    let fields = format!(r#"{{"str::first":"{}"}}"#, "x".repeat(14_000));
+    for from in (0..1_000).step_by(250) {
+        let events = (from..from + 250).map(|n| identify(n, (&format!("u{n}"), "-"), &fields));
+        service.upsert(events.collect()).await;
+    }
+    let whole = service.exported(ExportFormat::Csv, &["user_id", "str::first"]);
+    let whole = tokio::time::timeout(Duration::from_secs(90), whole).await;
+    let (file, contacts) = whole.expect("an export that ends");
+    assert_eq!((file.lines().count(), contacts), (1_001, 1_000));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -64,6 +64,13 @@ pub struct Reindex {
     pub is_done: bool,
 }
 
+impl Reindex {
+    /// Whether events match by the old ones, too.
+    pub fn is_under_way(&self) -> bool {
+        !self.is_done && !self.is_cleaning
+    }
+}
+
 /// A value that means nobody (semantics 3.1).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Blocked {

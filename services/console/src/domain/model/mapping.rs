@@ -122,10 +122,16 @@ impl Suggestion {
     pub fn is(&self) -> String {
         let of = self.of.map(|of| words::type_name(of).to_owned());
         let of = of.unwrap_or_else(|| self.kinds.clone());
-        match self.formats.first() {
-            Some(format) => format!("{of}, written {format}"),
-            None => of,
+        match self.formats.is_empty() {
+            true => of,
+            false => format!("{of}, written {}", self.formats.join(" or ")),
         }
+    }
+
+    /// Whether its values mean one thing in one format, and another in another: nobody can tell
+    /// whether 5/6 is of May or of June.
+    pub fn is_ambiguous(&self) -> bool {
+        self.formats.len() > 1
     }
 }
 

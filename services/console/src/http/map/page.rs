@@ -179,7 +179,7 @@ pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -
         .map(|line| shape(line, &draft, &verdicts, &shown));
     let events = preview.as_ref().map_or(&[][..], |preview| &preview.events);
     let differences = saved.differences(&draft, &rows);
-    let is_begun = !draft.faults().is_empty() || !shown.new_name.is_empty();
+    let is_begun = !draft.faults(&saved.rows).is_empty() || !shown.new_name.is_empty();
     let is_changed = is_begun || !differences.is_empty();
     let page = MapPage {
         frame: frame.under_source(&saved.source),
@@ -203,7 +203,7 @@ pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -
         found: draft.lines.iter().filter(|line| line.found).count(),
         is_changed,
         kept: kept.map_or(0, |kept| kept.items.len()),
-        under_way: reindex.ok().filter(|run| !run.is_done && !run.is_cleaning),
+        under_way: reindex.ok().filter(Reindex::is_under_way),
         traits,
         preview,
         left_out,
@@ -322,6 +322,13 @@ fn why(one: &Suggestion, draft: &Draft) -> String {
             let what = words::no_value(field.of);
             format!("its name fits; {misfits} of {values} values {are} {what}")
         }
+    };
+    let fits = match one.is_ambiguous() {
+        true => format!(
+            "{fits}, as {}: look which is meant",
+            one.formats.join(" and as ")
+        ),
+        false => fits,
     };
     match draft.path_of(&one.field) {
         "" => fits,

@@ -26,7 +26,7 @@ pub async fn save(
 ) -> Page {
     let (account, source) = (visit.account(), visit.source());
     let rows = draft.rows(&saved.rows);
-    let faults = faults(&draft, &rows);
+    let faults = faults(&draft, &rows, &saved.rows);
     if !faults.is_empty() {
         shown.faults.extend(faults);
         return page::show(visit, saved, draft, shown).await;
@@ -38,6 +38,14 @@ pub async fn save(
         return conflict(visit, saved, draft, shown).await;
     }
     if unique == Wanted::Changed && wish.is_none() {
+        if let Ok(run) = visit.calls.reindex(account).await
+            && run.is_under_way()
+        {
+            let says = "Unique identifiers: they are changing already, as said above. Nothing was \
+                        saved; they can be changed to others once that has ended.";
+            shown.faults.push((String::new(), says.to_owned()));
+            return page::show(visit, saved, draft, shown).await;
+        }
         // Where there are contacts it is asked about before anything is saved.
         match preview(visit, &saved, &draft).await {
             Ok((0, ..)) => {}
@@ -89,8 +97,8 @@ pub async fn save(
 }
 
 /// What can't be saved whatever others do, and the field that it is about.
-fn faults(draft: &Draft, rows: &[Row]) -> Vec<(String, String)> {
-    let mut faults = draft.faults();
+fn faults(draft: &Draft, rows: &[Row], saved: &[Row]) -> Vec<(String, String)> {
+    let mut faults = draft.faults(saved);
     if faults.is_empty() && rows.is_empty() {
         let says = "Tick at least one field and choose the trait that fills it: without a mapping \
                     every event is refused.";
