@@ -9,7 +9,7 @@ use super::sources::missing;
 use super::{App, Change, Error};
 use crate::domain::Listed;
 use crate::domain::invalid::Invalid;
-use crate::domain::key::{ApiKey, FoundKey, Key, KeyHash, MAX_VALID_KEYS};
+use crate::domain::key::{ApiKey, FoundKey, Key, KeyHash, MAX_VALID_KEYS, is_as_asked};
 use crate::domain::record::{Change as Changed, Thing, shown_key};
 use crate::store;
 
@@ -108,6 +108,10 @@ impl App {
             let made = store::key_of_request(&transaction, account_id, source_id, request_id);
             if let Some(key) = made.await? {
                 drop(transaction);
+                let generated = given.is_empty().then_some(&api_key);
+                if !is_as_asked(&key, generated, expire_time) {
+                    return Err(super::request_taken());
+                }
                 let given = (!given.is_empty()).then_some(&hashes[..]);
                 return known_again(&mut client, key, given).await;
             }

@@ -156,6 +156,15 @@ impl ApiKey {
     }
 }
 
+/// Whether a key, made under a request, is what the request asks for now: to end at this time, and
+/// of this kind where it was to be generated. One that ends earlier may have been rotated since;
+/// one that goes on for longer than is asked for is another wish, since nothing prolongs a key.
+pub fn is_as_asked(made: &Key, generated: Option<&ApiKey>, end: Option<DateTime<Utc>>) -> bool {
+    let region = |hint: &str| hint.split_once('-').map(|(region, _)| region.to_owned());
+    let ends = end.is_none_or(|end| made.expire_time.is_some_and(|is| is <= end));
+    ends && generated.is_none_or(|asked| region(&asked.hint()) == region(&made.hint))
+}
+
 /// A key as people see it afterwards.
 #[derive(Debug, Clone)]
 pub struct Key {
@@ -230,6 +239,30 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_goes_on_for_longer_or_was_made_elsewhere_is_another_wish() {
+        let end = |hour| Some(at(hour));
+        let asked = |region| ApiKey::generated(region, [0; 32]).unwrap();
+        let made = |expire_time| Key {
+            hint: asked("us").hint(),
+            expire_time,
+            ..key()
+        };
+        for (is, asked_for, same) in [
+            (None, None, true),
+            (end(2), None, true),
+            (end(2), end(2), true),
+            (end(1), end(2), true),
+            (end(3), end(2), false),
+            (None, end(2), false),
+        ] {
+            let made = made(is);
+            assert_eq!(is_as_asked(&made, None, asked_for), same, "{is:?}");
+            assert_eq!(is_as_asked(&made, Some(&asked("us")), asked_for), same);
+            assert!(!is_as_asked(&made, Some(&asked("eu")), asked_for));
+        }
+    }
+
+    #[test]
     fn a_short_key_is_hinted_at_less() {
         assert_eq!(ApiKey::given("pau-key").unwrap().hint(), "pa");
         for text in ["", "short", "with space", "ünicode", &"x".repeat(129)] {
@@ -237,17 +270,24 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_key_ends_at_the_earlier_of_both_ends() {
-        let at = |hour: i64| DateTime::UNIX_EPOCH + TimeDelta::hours(hour);
-        let mut key = Key {
+    fn at(hour: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::hours(hour)
+    }
+
+    fn key() -> Key {
+        Key {
             key_id: Uuid::nil(),
             hint: String::new(),
             create_time: at(0),
             revoke_time: None,
             expire_time: None,
             last_use_time: None,
-        };
+        }
+    }
+
+    #[test]
+    fn a_key_ends_at_the_earlier_of_both_ends() {
+        let mut key = key();
         assert!(key.is_valid(at(1_000_000)));
         for (end, expected) in [(5, 5), (7, 5), (3, 3)] {
             key.end(at(end));

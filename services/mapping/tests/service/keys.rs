@@ -217,15 +217,28 @@ async fn the_same_call_makes_one_key() {
         (again.secret, again.key),
         (String::new(), first.key.clone())
     );
-    // Another key is another wish, and so is a rotation: it ends what was made.
-    let other = CreateKeyRequest {
-        key: "pau-another-key".to_owned(),
-        request_id: "0199aaaa-0000-7000-8000-000000000002".to_owned(),
-        ..create(&tenant, "")
-    };
-    let error = call!(client, create_key, other).unwrap_err();
-    assert_eq!(reason_of(&error), Some(Reason::RequestIdTaken));
+    // Another key is another wish, and so is one that ends, or one of elsewhere.
     let id = "0199aaaa-0000-7000-8000-000000000002";
+    let end = service.now().timestamp() + 3_600;
+    for wish in [
+        create(&tenant, "pau-another-key"),
+        CreateKeyRequest {
+            expire_time: Some(time(end)),
+            ..create(&tenant, "")
+        },
+        CreateKeyRequest {
+            region: "us".to_owned(),
+            ..create(&tenant, "")
+        },
+    ] {
+        let other = CreateKeyRequest {
+            request_id: id.to_owned(),
+            ..wish
+        };
+        let error = call!(client, create_key, other).unwrap_err();
+        assert_eq!(reason_of(&error), Some(Reason::RequestIdTaken));
+    }
+    // So is a rotation: it ends what was made.
     let rotated = rotate(&tenant, 3_600, id);
     let rotated = call!(service.configuration(), rotate_key, rotated).unwrap();
     assert_eq!(rotated.expiring.len(), 1);
