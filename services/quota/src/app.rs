@@ -218,7 +218,7 @@ impl App {
     }
 
     /// Tells people of what is used. What is only reserved becomes so when its batch is settled:
-    /// where that makes a difference, and no other batch comes, it is looked at then.
+    /// where that makes a difference, it is looked at then, and after a while.
     fn note_units(
         &self,
         account: AccountId,
@@ -238,7 +238,7 @@ impl App {
             activity: used.activity + reserved.activity,
         };
         let is_near = alerts(window, all, limits).next().is_some();
-        self.memory.note_limits(account, is_near.then_some(limits));
+        self.telling.watch(account, is_near.then_some(limits));
     }
 
     /// Takes the edge's word for what batches stored.
@@ -262,15 +262,7 @@ impl App {
             Err(Error::ByLedgers) => return Ok(()),
             settled => settled?,
         }
-        if let Some(limits) = self.memory.limits(account) {
-            let now = self.clock.now();
-            let window = Window::of(now);
-            let least = self.memory.progress(account);
-            // Where it is not known now, the next batch tells.
-            if let Ok(Read::Known(units)) = self.store.read(account, window, least).await {
-                self.telling.look(account, window, units.used, limits, now);
-            }
-        }
+        self.look_at(account).await;
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //! a window, and a loop empties that. What does not fit, or could not be told, comes again with
 //! one of the account's next batches; mapping tells people of each once a day, whoever says it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use super::App;
 use crate::clients::{Error, News};
 use crate::domain::{LimitAlert, Units, Window, alerts};
 use crate::metrics;
+use crate::store::Read;
 
 /// An account has four a day at most.
 const QUEUE: usize = 1_024;
@@ -29,12 +30,17 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A call and a pause are the longest between two beats.
 pub const WITHIN: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_secs(5);
+/// Accounts that are looked at in one go.
+const LOOKS: usize = 1_000;
 
 type Told = (AccountId, LimitAlert);
 
 /// What is to be told, and what was.
 pub(super) struct Telling {
     told: Mutex<HashSet<Told>>,
+    /// Limits of accounts of which so much is reserved that there may be something to tell once it
+    /// is settled. Any replica may settle it: who reserved looks again.
+    near: Mutex<HashMap<AccountId, Units>>,
     queue: mpsc::Sender<News>,
 }
 
@@ -46,6 +52,7 @@ impl Telling {
         let (queue, out) = mpsc::channel(QUEUE);
         let telling = Self {
             told: Mutex::default(),
+            near: Mutex::default(),
             queue,
         };
         (telling, Queue(out))
@@ -85,6 +92,30 @@ impl Telling {
         }
     }
 
+    /// The account's limits, where it is near one of them if all is stored that is reserved.
+    pub(super) fn watch(&self, account: AccountId, near: Option<Units>) {
+        let mut watched = self.watched();
+        match near {
+            Some(limits) => {
+                if watched.len() >= KEPT {
+                    watched.clear();
+                }
+                watched.insert(account, limits);
+            }
+            None => {
+                watched.remove(&account);
+            }
+        }
+    }
+
+    pub(super) fn near(&self, account: AccountId) -> Option<Units> {
+        self.watched().get(&account).copied()
+    }
+
+    fn watched(&self) -> MutexGuard<'_, HashMap<AccountId, Units>> {
+        self.near.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn forget(&self, news: &News) {
         self.told().remove(&(news.account, news.alert));
     }
@@ -95,12 +126,48 @@ impl Telling {
 }
 
 impl App {
+    /// Looks at what became of reservations that would bring an account near a limit.
+    async fn look_again(&self) {
+        let near: Vec<_> = self.telling.watched().keys().copied().take(LOOKS).collect();
+        for account in near {
+            self.look_at(account).await;
+        }
+    }
+
+    /// Looks whether there is something to tell of an account that is near a limit. Where that is
+    /// not known now, it is looked at later.
+    pub(super) async fn look_at(&self, account: AccountId) {
+        let Some(limits) = self.telling.near(account) else {
+            return;
+        };
+        if self.memory.followed(account).is_some() || !self.asks_redis() {
+            return;
+        }
+        let now = self.clock.now();
+        let window = Window::of(now);
+        let least = self.memory.progress(account);
+        if let Ok(Read::Known(units)) = self.store.read(account, window, least).await {
+            self.telling.look(account, window, units.used, limits, now);
+            if units.reserved == Units::default() {
+                self.telling.watch(account, None);
+            }
+        }
+    }
+
     /// Tells what is to be told, for ever.
     pub async fn tell_for_ever(self: Arc<Self>, mut queue: Queue, pulse: Pulse) {
+        let mut looks = tokio::time::interval(LOOK);
         loop {
             pulse.beat();
-            let next = tokio::time::timeout(LOOK, queue.0.recv()).await;
-            let Ok(Some(news)) = next else {
+            let next = tokio::select! {
+                next = queue.0.recv() => next,
+                _ = looks.tick() => {
+                    // What was not looked at in time is the next time.
+                    let _ = tokio::time::timeout(CALL, self.look_again()).await;
+                    continue;
+                }
+            };
+            let Some(news) = next else {
                 continue;
             };
             let told = self.others.news.raise(&news, Deadline::after(CALL)).await;

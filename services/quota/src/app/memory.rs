@@ -10,8 +10,8 @@ use uuid::Uuid;
 use weir_ids::AccountId;
 
 use crate::clients::Hold;
+use crate::domain::Progress;
 use crate::domain::sight::STEADY_AFTER;
-use crate::domain::{Progress, Units};
 
 /// An account is noted as active this often at most: the sweeper forgets it an hour after
 /// it was noted last, so it is never forgotten while batches come.
@@ -35,8 +35,6 @@ struct Known {
     noted: Option<DateTime<Utc>>,
     /// How far it has seen the account's state come.
     progress: Progress,
-    /// Of one that is near to one of them.
-    limits: Option<Units>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -58,15 +56,6 @@ impl Memory {
 
     pub(super) fn note(&self, account: AccountId, now: DateTime<Utc>) {
         self.change(account, |known| known.noted = Some(now));
-    }
-
-    /// The limits that an account is near to, by its last batch.
-    pub(super) fn limits(&self, account: AccountId) -> Option<Units> {
-        self.of(account).limits
-    }
-
-    pub(super) fn note_limits(&self, account: AccountId, limits: Option<Units>) {
-        self.change(account, |known| known.limits = limits);
     }
 
     /// What the account's state must have reached.
