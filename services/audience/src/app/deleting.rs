@@ -74,7 +74,8 @@ impl App {
         let now = self.now();
         let updates = tx.recent_updates(audience, now.date_naive()).await?;
         if updates > 0 && !refuse_events {
-            return Err(Error::InUse(a_day(updates)));
+            let made = found.create_time.date_naive();
+            return Err(Error::InUse(a_day(updates, made, now.date_naive())));
         }
         tx.delete_audience(&found, now).await?;
         tx.record(author, Some(&found), None, now).await?;

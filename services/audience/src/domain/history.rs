@@ -150,9 +150,11 @@ pub fn with_members(days: impl IntoIterator<Item = (NaiveDate, Tally)>, now: i64
     days.into_iter().map(one).collect()
 }
 
-/// How many a day that is, at least one where there were any.
-pub fn a_day(updates_of_seven: i64) -> i64 {
-    updates_of_seven.max(0).saturating_add(6) / 7
+/// How many a day the updates of a week are, or of the days since it was made; at least one where
+/// there were any.
+pub fn a_day(updates: i64, made: NaiveDate, today: NaiveDate) -> i64 {
+    let days = ((today - made).num_days() + 1).clamp(1, 7);
+    updates.max(0).saturating_add(days - 1) / days
 }
 
 impl Membership {
@@ -222,7 +224,16 @@ mod tests {
         let days = with_members([(day(24), tally(5, 1, -1)), (day(22), tally(4, 0, 0))], 10);
         let members: Vec<_> = days.iter().map(|one| (one.day, one.members)).collect();
         assert_eq!(members, [(day(24), 10), (day(22), 7)]);
-        assert_eq!([0, 1, 7, 8].map(a_day), [0, 1, 1, 2]);
+        let today = at(0).date_naive();
+        let of_week = |updates| a_day(updates, today - TimeDelta::days(30), today);
+        assert_eq!([0, 1, 7, 8].map(of_week), [0, 1, 1, 2]);
+        assert_eq!(a_day(42, today, today), 42, "it is of today");
+        assert_eq!(a_day(42, today - TimeDelta::days(1), today), 21);
+        assert_eq!(
+            a_day(42, today + TimeDelta::days(1), today),
+            42,
+            "by a clock behind"
+        );
     }
 
     proptest! {

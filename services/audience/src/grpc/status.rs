@@ -25,7 +25,8 @@ impl From<Error> for Status {
             Error::NameTaken => weir_rpc::refused(
                 Code::AlreadyExists,
                 Reason::NameTaken,
-                "another audience has this name; choose another one",
+                "another audience has this name: choose another one, or rename or delete that one \
+                 first",
             ),
             Error::InUse(a_day) => weir_rpc::refused_with(
                 Code::FailedPrecondition,
