@@ -283,6 +283,23 @@
     });
   };
 
+  // Cut in the middle, whole while it has the focus; copied by click and by key.
+  const copies = (one) => {
+    const short = one.textContent;
+    one.tabIndex = 0;
+    one.setAttribute("role", "button");
+    one.setAttribute("aria-label", `Copy ${one.dataset.copy}`);
+    const copy = () => navigator.clipboard.writeText(one.dataset.copy);
+    one.addEventListener("click", copy);
+    one.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      copy();
+    });
+    one.addEventListener("focus", () => { one.textContent = one.dataset.copy; });
+    one.addEventListener("blur", () => { one.textContent = short; });
+  };
+
   const dress = (root) => {
     times(root);
     for (const one of root.querySelectorAll(".copier")) {
@@ -293,9 +310,8 @@
         setTimeout(() => { one.textContent = "Copy"; }, 2000);
       });
     }
-    for (const one of root.querySelectorAll("[data-copy]")) {
-      one.addEventListener("click", () => navigator.clipboard.writeText(one.dataset.copy));
-    }
+    // Within a link it leads where the link leads.
+    for (const one of root.querySelectorAll("[data-copy]")) if (!one.closest("a")) copies(one);
     for (const form of root.querySelectorAll("form[data-preview]")) preview(form);
     for (const box of root.querySelectorAll("input[data-filter]")) filter(box);
     for (const one of root.querySelectorAll("[data-opens]")) {
@@ -360,7 +376,15 @@
 
   // Keys.
   let going = false;
-  const rows = () => [...document.querySelectorAll("main a.row")];
+  // What j and k go through: where a row leads to, what can be done with it, or the row itself.
+  const rows = () => [...document.querySelectorAll("main h2 > a.row, main tbody > tr, main .lines > li")]
+    .filter((row) => row.offsetParent && !row.closest("details:not([open])"))
+    .map((row) => {
+      if (row.matches("a")) return row;
+      const within = row.querySelector("a.row, [name^='on:']") ?? row.querySelector("a, button, input, select");
+      if (!within) row.tabIndex = -1;
+      return within ?? row;
+    });
   const help = () => {
     let dialog = document.getElementById("keys");
     if (!dialog) {
