@@ -422,6 +422,7 @@ async fn pages(account: &Account) -> Vec<(&'static str, &'static str, String)> {
             format!("{contact}/merge?with={}", contacts[1].contact_id),
         ),
         ("delete-contact", "Delete", format!("{contact}/delete")),
+        ("all-activities", "Activities", format!("{base}/activities")),
         ("audiences", "Audiences", format!("{base}/audiences")),
         (
             "audience",
