@@ -372,6 +372,7 @@ async fn lively(weir: &'static Weir) -> Account {
 async fn pages(account: &Account) -> Vec<(&'static str, &'static str, String)> {
     let base = format!("/accounts/{}", account.account_id);
     let source = format!("{base}/sources/{}", account.source_id);
+    let settings = format!("{base}/settings");
     let contacts = account.contacts().await;
     let contact = format!("{base}/contacts/{}", contacts[0].contact_id);
     // Made before: the answer names it.
@@ -433,14 +434,10 @@ async fn pages(account: &Account) -> Vec<(&'static str, &'static str, String)> {
             ),
         ),
         ("usage", "Usage", format!("{base}/usage")),
-        ("settings", "Settings", format!("{base}/settings")),
-        ("tokens", "Tokens", format!("{base}/settings/tokens")),
-        (
-            "changes",
-            "Change record",
-            format!("{base}/settings/changes"),
-        ),
-        ("plan", "Plan of a file", format!("{base}/settings/plan")),
+        ("settings", "Settings", settings.clone()),
+        ("tokens", "Tokens", format!("{settings}/tokens")),
+        ("changes", "Change record", format!("{settings}/changes")),
+        ("plan", "Plan of a file", format!("{settings}/plan")),
         ("health", "Health", format!("{base}/health")),
         (
             "missing",
