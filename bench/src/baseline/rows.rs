@@ -223,6 +223,7 @@ impl Renderer<'_> {
         if asked.is_empty() {
             return Transaction::new();
         }
+        let updates = i64::try_from(asked.len()).expect("a batch has at most a thousand events");
         vec![(
             Write::Memberships,
             vec![
@@ -232,6 +233,8 @@ impl Renderer<'_> {
                 column(&asked, event_time),
                 column(&asked, |event| event.message_id(self.seed)),
                 Box::new(self.receive_time),
+                column(&asked, |event| self.event_key(event)),
+                Box::new(updates),
             ],
         )]
     }
@@ -306,17 +309,26 @@ impl Renderer<'_> {
         json
     }
 
-    /// One stamp for all fields, or one more for those that a track's traits left alone.
+    /// One stamp for all fields, or one more for those that a track's traits left alone; with the
+    /// source's place, and what was replaced.
     fn registers(&self, event: &Event) -> String {
         let micros = event.millis * 1_000;
         let message_id = event.message_id(self.seed);
-        let stamp = format!(r#"[{micros},"{message_id}"]"#);
-        if event.effect != Effect::ContactActivity {
-            return format!("[{stamp}]");
+        let stamp = format!(r#"[{micros},"{message_id}",null,1]"#);
+        let stamps = match event.effect {
+            Effect::ContactActivity => {
+                // An older event wrote the rest.
+                let fields = TRACK_FIELDS.join(r#"",""#);
+                format!(r#"[{stamp},[{micros},"{message_id}",["{fields}"],1]]"#)
+            }
+            _ => format!("[{stamp}]"),
+        };
+        let mut was = String::new();
+        self.person(event).write_replaced(&mut was);
+        match was.is_empty() {
+            true => stamps,
+            false => format!(r#"[{{"was":{was}}},{stamps}]"#),
         }
-        // An older event wrote the rest.
-        let fields = TRACK_FIELDS.join(r#"",""#);
-        format!(r#"[{stamp},[{micros},"{message_id}",["{fields}"]]]"#)
     }
 
     fn outbox_payload(&self, new: &[&Event]) -> String {

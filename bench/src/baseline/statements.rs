@@ -132,14 +132,31 @@ const ACTIVITY_USAGE: &str =
     "INSERT INTO raw_activity.usage (account_id, window_day, batch_id, units)
      VALUES ($1, $2, $3, $4)";
 
-const MEMBERSHIPS: &str =
-    "INSERT INTO raw_audience.memberships AS m (account_id, audience_id, contact_id,
-         member, asked_member, member_since_time, update_time, update_message_id)
-     SELECT $1, $2, u.contact_id, true, true, $6, u.update_time, u.message_id
-     FROM unnest($3::uuid[], $4::timestamptz[], $5::text[])
-         AS u(contact_id, update_time, message_id)
-     ON CONFLICT (account_id, contact_id, audience_id) DO UPDATE
-     SET update_time = excluded.update_time, update_message_id = excluded.update_message_id";
+/// With what is told of whoever was none before, and the counts of the day and in all, in rows of
+/// each connection's own.
+const MEMBERSHIPS: &str = "WITH asked AS MATERIALIZED (
+         SELECT * FROM unnest($3::uuid[], $4::timestamptz[], $5::text[], $7::uuid[])
+             AS u(contact_id, update_time, message_id, change_id)
+     ), written AS (
+         INSERT INTO raw_audience.memberships AS m (account_id, audience_id, contact_id,
+             member, asked_member, member_since_time, update_time, update_message_id)
+         SELECT $1, $2, contact_id, true, true, $6, update_time, message_id FROM asked
+         ON CONFLICT (account_id, contact_id, audience_id) DO UPDATE
+         SET update_time = excluded.update_time, update_message_id = excluded.update_message_id
+         RETURNING contact_id, xmax = 0 AS is_new
+     ), told AS (
+         INSERT INTO raw_audience.membership_history (account_id, contact_id, change_id,
+             audience_id, kind, cause, change_time, update_time, message_id)
+         SELECT $1, contact_id, a.change_id, $2, 1, 1, $6, a.update_time, a.message_id
+         FROM written JOIN asked a USING (contact_id) WHERE is_new
+         RETURNING 1
+     )
+     INSERT INTO raw_audience.audience_days AS d (account_id, audience_id, day, slot, joined,
+         gone, moved, held_back, updates)
+     SELECT $1, $2, day, (pg_backend_pid() % 8)::smallint, (SELECT count(*) FROM told), 0, 0, 0, $8
+     FROM unnest(ARRAY['0001-01-01'::date, ($6::timestamptz AT TIME ZONE 'UTC')::date]) AS day
+     ON CONFLICT (account_id, audience_id, day, slot) DO UPDATE
+     SET joined = d.joined + excluded.joined, updates = d.updates + excluded.updates";
 
 const LINKED_IDENTIFIERS: &str =
     "INSERT INTO raw_activity.identifiers AS i (account_id, kind, value, contact_id,

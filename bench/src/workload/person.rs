@@ -173,6 +173,19 @@ impl Person {
         );
     }
 
+    /// What its last revision replaced; nothing of the first one.
+    pub fn write_replaced(&self, json: &mut String) {
+        let Some(revision) = self.revision.checked_sub(1) else {
+            return;
+        };
+        let before = Self { revision, ..*self };
+        let (plan, count) = (before.plan(), before.login_count());
+        let _ = write!(
+            json,
+            r#"{{"str:cm:plan":"{plan}","int:cm:login-count":{count}}}"#
+        );
+    }
+
     fn post_code(&self) -> u64 {
         1_000 + self.bits % 9_000
     }
