@@ -61,7 +61,7 @@ impl Glances {
 impl Looking {
     fn begin(calls: Calls, account: String, now: Time, last: Glance) -> Self {
         let (tell, found) = watch::channel(last);
-        tokio::spawn(async move {
+        weir_service::behind_the_answer(async move {
             let _ = tell.send(look(&calls, &account, now).await);
         });
         Self {

@@ -18,5 +18,6 @@ mod saves;
 mod sessions;
 mod single;
 mod stub;
+mod suggestions;
 mod told;
 mod wizard;

@@ -4,6 +4,7 @@
 
 mod callers;
 mod changes;
+mod exports;
 mod harness;
 mod identity;
 mod json;

@@ -36,13 +36,18 @@ pub struct Rotated {
     pub expiring: Vec<Key>,
 }
 
-/// What was made under the same request: the key that was given, where one was.
+/// What was made under the same request: the key that was given, where one was, and else one like
+/// that which would be made now.
 async fn known_again(
     client: &mut store::Connection,
     key: Key,
-    given: Option<&[KeyHash]>,
+    (asked, hashes, is_given): (&ApiKey, &[KeyHash], bool),
+    end: Option<DateTime<Utc>>,
 ) -> Result<(Key, String, Change), Error> {
-    if let Some(hashes) = given {
+    if !is_as_asked(&key, (!is_given).then_some(asked), end) {
+        return Err(super::request_taken());
+    }
+    if is_given {
         let found = store::find_key(client, hashes).await?;
         if found.is_none_or(|found| found.key.key_id != key.key_id) {
             return Err(super::request_taken());
@@ -108,12 +113,8 @@ impl App {
             let made = store::key_of_request(&transaction, account_id, source_id, request_id);
             if let Some(key) = made.await? {
                 drop(transaction);
-                let generated = given.is_empty().then_some(&api_key);
-                if !is_as_asked(&key, generated, expire_time) {
-                    return Err(super::request_taken());
-                }
-                let given = (!given.is_empty()).then_some(&hashes[..]);
-                return known_again(&mut client, key, given).await;
+                let asked = (&api_key, &hashes[..], !given.is_empty());
+                return known_again(&mut client, key, asked, expire_time).await;
             }
         }
         let owner = (account_id, source_id);
