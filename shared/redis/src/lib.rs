@@ -14,6 +14,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod certificates;
+mod commands;
 mod fitness;
 
 use std::sync::Arc;
@@ -28,7 +29,8 @@ use redis::{ErrorKind, TlsCertificates, Value};
 use weir_tls::{Cause, Reloaded, Side, cause_of};
 
 pub use certificates::{AddressError, RedisOptions};
-pub use fitness::{Unfit, check};
+pub use commands::{MAPPING, QUOTA};
+pub use fitness::{Probe, Unfit, check, is_forbidden};
 
 /// Within one call, where a node points to another or is being replaced; beyond this it is the
 /// caller who knows whether it is worth it.
