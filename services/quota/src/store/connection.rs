@@ -126,6 +126,7 @@ impl Connection {
     async fn try_call<T: FromRedisValue>(&self, work: Work<'_>) -> Result<T, Error> {
         let end = Instant::now() + CALL_TIME;
         let mut unanswered = 0;
+        let mut failed: Option<RedisError> = None;
         loop {
             let (number, redis) = self.current();
             let Some(done) = patiently(work.send(redis)).await else {
@@ -134,7 +135,12 @@ impl Connection {
                 if unanswered < MAX_UNANSWERED {
                     continue;
                 }
-                tracing::warn!(tls = self.redis.speaks_tls(), "Redis does not answer");
+                tracing::warn!(
+                    at = self.redis.address(),
+                    tls = self.redis.speaks_tls(),
+                    before = failed.map(tracing::field::display),
+                    "Redis does not answer"
+                );
                 return Err(Error::Away);
             };
             let error = match done {
@@ -157,6 +163,7 @@ impl Connection {
                 }
                 return Err(error.into());
             }
+            failed = Some(error);
             tokio::time::sleep(pause).await;
         }
     }
