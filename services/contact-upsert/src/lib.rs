@@ -39,20 +39,16 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .access
             .enter(listener.local_addr()?, &clock, by_certificate)?;
         let tokens = weir_service::MappingTokens::connect(&config.mapping_url)?;
-        let connect = |connections| {
-            weir_postgres::connect(
-                &config.database_url,
-                connections,
-                weir_postgres::PLAN_BY_KEY,
-            )
-            .context("WEIR_DATABASE_URL")
-        };
-        let beside = connect(config::BACKGROUND_CONNECTIONS)?;
+        let Pools {
+            calls,
+            beside,
+            exports,
+        } = Pools::connect(&config)?;
         let away = Notify::new();
+        let others = calls.status().max_size + exports.status().max_size;
         let migrating = async {
-            let migrated =
-                weir_postgres::migrate_once_there(&beside, &store::MIGRATIONS, store::OPEN, &away)
-                    .await;
+            let (files, open) = (&store::MIGRATIONS, store::OPEN);
+            let migrated = weir_postgres::migrate_beside(&beside, others, files, open, &away).await;
             migrated.context("the schema can't be brought up to date")
         };
         let begun = weir_service::begin(&listener, tls.as_ref(), &mut shutdown, &away, migrating);
@@ -70,9 +66,8 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let (activity, audience) = (&config.activity_url, &config.audience_url);
         let erasing = &config.mapping_url;
         let peers = clients::Peers::connect(activity, audience, mapping.clone(), erasing)?;
-        let exports = store::Store::new(connect(app::EXPORTS)?, 0);
+        let exports = store::Store::new(exports, 0);
         let rows = clients::Rows::connect(&config.mapping_url, &config.quota_url)?;
-        let calls = connect(config.database_connections.into())?;
         let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone(), clock.clone());
         let erasure =
             weir_erasure::Erasure::new(calls.clone(), accounts.clone(), weir_erasure::ALL);
@@ -107,4 +102,29 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .cors_origins(config.browsers.cors_origins);
         background.serve(server, listener, shutdown).await
     })
+}
+
+/// Those of PostgreSQL. Nobody takes a connection from another kind of work.
+struct Pools {
+    calls: weir_postgres::Pool,
+    beside: weir_postgres::Pool,
+    exports: weir_postgres::Pool,
+}
+
+impl Pools {
+    fn connect(config: &Config) -> anyhow::Result<Self> {
+        let connect = |connections| {
+            weir_postgres::connect(
+                &config.database_url,
+                connections,
+                weir_postgres::PLAN_BY_KEY,
+            )
+            .context("WEIR_DATABASE_URL")
+        };
+        Ok(Self {
+            calls: connect(config.database_connections.into())?,
+            beside: connect(config::BACKGROUND_CONNECTIONS)?,
+            exports: connect(app::EXPORTS)?,
+        })
+    }
 }

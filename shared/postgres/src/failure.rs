@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio_postgres::error::SqlState;
 
 use crate::PoolError;
-use crate::dial::DialError;
 
 /// How often a prepared statement was found to be of a schema of before.
 static OUTDATED: AtomicU64 = AtomicU64::new(0);
@@ -68,12 +67,38 @@ impl From<PoolError> for Failure {
     fn from(error: PoolError) -> Self {
         // What PostgreSQL says of a role or a database is ours to know, and has no values.
         let reason = match &error {
-            PoolError::Backend(DialError::Postgres(error)) => code(error).to_owned(),
+            PoolError::Backend(error) => causes(error),
             other => other.to_string(),
         };
         tracing::warn!(reason, "no connection to the database");
         Self::Unavailable
     }
+}
+
+/// Why there is no connection, or none any more, with all that is behind it and each of it once.
+/// What PostgreSQL itself says then has no values: it speaks of roles, databases and addresses.
+pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut words: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        next = error.source();
+        let passed_on = next.is_some_and(|cause| cause.to_string() == error.to_string());
+        let by_server = error.downcast_ref::<tokio_postgres::Error>();
+        let word = match by_server.and_then(tokio_postgres::Error::as_db_error) {
+            // Not `detail`, which would be the next.
+            Some(db) => {
+                next = None;
+                let message: String = db.message().chars().take(200).collect();
+                format!("{message} ({})", db.code().code())
+            }
+            None if passed_on => continue,
+            None => error.to_string(),
+        };
+        if !words.last().is_some_and(|last| last.contains(&word)) {
+            words.push(word);
+        }
+    }
+    words.join(": ")
 }
 
 fn code(error: &tokio_postgres::Error) -> &str {

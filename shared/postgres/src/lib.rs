@@ -40,7 +40,7 @@ pub use failure::{Failure, failure_of};
 pub use fitness::{Unfit, check};
 pub use isolation::{Open, as_owner, lock};
 pub use json::JsonText;
-pub use migrate::{MigrateError, Migration, migrate, migrate_once_there};
+pub use migrate::{MigrateError, Migration, migrate, migrate_beside, migrate_once_there};
 pub use pool::{Client, Connection, Manager, PLAN_BY_KEY, Pool, PoolError, connect};
 pub use sole::{Jobs, Sole};
 pub use statements::Statements;

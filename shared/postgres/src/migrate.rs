@@ -115,8 +115,22 @@ pub async fn migrate_once_there(
     open: Open,
     away: &Notify,
 ) -> Result<(), MigrateError> {
+    migrate_beside(pool, 0, migrations, open, away).await
+}
+
+/// As [`migrate_once_there`], of a service whose other pools take `others` connections.
+///
+/// # Errors
+/// As there.
+pub async fn migrate_beside(
+    pool: &Pool,
+    others: usize,
+    migrations: &[Migration],
+    open: Open,
+    away: &Notify,
+) -> Result<(), MigrateError> {
     // With the one that jobs share.
-    let needed = pool.status().max_size + 1;
+    let needed = pool.status().max_size + others + 1;
     let target = pool.manager().target();
     let (mut client, node) = once_there(target, needed, migrations, away).await?;
     warn_of_role(&client).await?;
@@ -342,6 +356,17 @@ pub enum MigrateError {
         found: String,
         /// And what it is called here.
         known: &'static str,
+    },
+    /// Made for another service, which has made nothing there yet.
+    #[error(
+        "the schema {schema} is that of another service, and this one's is {own}; name the service's \
+         own role, weir_{own}, in WEIR_DATABASE_URL"
+    )]
+    Theirs {
+        /// The role's.
+        schema: String,
+        /// That of this service.
+        own: &'static str,
     },
     /// A program of another day.
     #[error(

@@ -26,6 +26,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::Pool;
 use crate::dial::{DialError, dial};
+use crate::failure::causes;
 use crate::fitness::DIRECT;
 use crate::pool::with_settings;
 use crate::target::Target;
@@ -127,7 +128,8 @@ impl Sole {
     pub async fn is_mine(&mut self) -> bool {
         if Instant::now() >= self.stands_until {
             let asked = self.ask().await.unwrap_or_else(|error| {
-                tracing::warn!(job = self.job, %error, "not known whose job it is");
+                let error = causes(&error);
+                tracing::warn!(job = self.job, error, "not known whose job it is");
                 false
             });
             self.set(asked);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use weir_postgres::{MigrateError, Migration, Open, Pool, migrate};
@@ -237,6 +238,68 @@ async fn an_engine_that_is_of_no_use_is_refused_before_anything_is_made() {
         let row = superuser.query_one(made, &[]).await.unwrap();
         assert_eq!(row.get::<_, i64>(0), 0);
     }
+}
+
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Captured {
+    /// The line with these words.
+    async fn line(&self, words: &str) -> String {
+        loop {
+            let text = String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned();
+            if let Some(line) = text.lines().find(|line| line.contains(words)) {
+                return line.to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_postgresql_said_is_in_the_log_while_it_is_waited_for() {
+    // As in the edge's test of its log: two subscribers, so that each line is asked of both.
+    let _other = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
+    let captured = Captured::default();
+    let writer = captured.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let (pool, database) = pool().await;
+    let admin = weir_servers::postgres::connect(&database.superuser_url);
+    let admin = admin.await.unwrap();
+    let limit = |limit: i32| format!("ALTER DATABASE {} CONNECTION LIMIT {limit}", database.name);
+    admin.batch_execute(&limit(4)).await.unwrap();
+    let url = database.session_url_for("audience");
+    let mut taken = Vec::new();
+    while let Ok(one) = weir_postgres::connect_once(&url).await {
+        taken.push(one);
+    }
+    let waits = pool.clone();
+    let waits = tokio::spawn(async move { migrate(&waits, &[FIRST], &[]).await });
+    let line = captured.line("waiting for PostgreSQL").await;
+    let said = "no connection to the database: too many connections for database";
+    assert!(line.contains(said) && line.contains("(53300)"), "{line}");
+    assert_eq!(line.matches("too many").count(), 1, "{line}");
+    let mut job = weir_postgres::Jobs::new(&pool).sole("a job");
+    assert!(!job.is_mine().await);
+    let line = captured.line("not known whose job it is").await;
+    assert!(line.contains("too many connections for database"), "{line}");
+    taken.clear();
+    waits.await.unwrap().unwrap();
 }
 
 #[tokio::test]

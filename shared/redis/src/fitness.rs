@@ -1,6 +1,6 @@
 //! Whether a Redis that somebody else runs can be worked with, in a sentence each.
 
-use redis::{RedisError, RedisResult, Script, Value, from_redis_value};
+use redis::{RedisError, RedisResult, Script, ScriptInvocation, Value, from_redis_value};
 
 use crate::Connection;
 
@@ -10,12 +10,23 @@ const OLDEST: u32 = 7;
 const KEEPS: &str = "noeviction";
 const SLOTS: &str = "16384";
 /// As everything that is done there: by a script, on a key of ours. Answers what it may not do.
+/// One that was renamed away can't even be asked for.
 const PROBE: &str = "
-    for _, command in ipairs({{'SET', KEYS[1], '1'}, {'HSET', KEYS[1], 'a', '1'}, {'DEL', KEYS[1]}}) do
-        if not redis.acl_check_cmd(unpack(command)) then return command[1] end
+    for _, command in ipairs(ARGV) do
+        local words = {}
+        for word in string.gmatch(command, '%S+') do words[#words + 1] = word end
+        words[#words + 1] = KEYS[1]
+        local is_known, may = pcall(redis.acl_check_cmd, unpack(words))
+        if not (is_known and may) then return command end
     end
     return ''";
 const PROBED: &str = "weir:{fitness}:probe";
+/// What scripts are told in the place of `NOPERM`, by Redis 7.0 and by later ones.
+const DENIED_WITHIN: [&str; 3] = [
+    "can't run this command",
+    "can't access at least one of the keys",
+    "ACL failure in script",
+];
 
 /// Why a Redis can't be worked with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,10 +54,10 @@ pub enum Unfit {
          written: see CLUSTER ADDSLOTS, and redis-cli --cluster fix"
     )]
     Slots(String),
-    /// The user that the address names.
+    /// The user that the address names, and what it is not let do.
     #[error(
-        "its user may not run scripts that write keys which begin with weir: ({0}); let it with ACL \
-         SETUSER … ~weir:* +@all -@dangerous +info +cluster|info"
+        "its user may not do all that is done with keys that begin with weir: {0}; let it with ACL \
+         SETUSER … ~weir:* +@all -@dangerous +info"
     )]
     Forbidden(String),
 }
@@ -58,20 +69,22 @@ impl Unfit {
     }
 }
 
-/// Asks one server, or all masters of a cluster.
+/// Asks one server, or all masters of a cluster; `commands` are what will be asked of it.
 ///
 /// # Errors
 /// It does not answer; within, why it can't be used.
-pub async fn check(redis: &mut Connection) -> RedisResult<Result<(), Unfit>> {
+pub async fn check(redis: &mut Connection, commands: &[&str]) -> RedisResult<Result<(), Unfit>> {
+    match look(redis, commands).await {
+        Err(error) if is_forbidden(&error) => Ok(Err(Unfit::Forbidden(said(&error)))),
+        looked => looked,
+    }
+}
+
+async fn look(redis: &mut Connection, commands: &[&str]) -> RedisResult<Result<(), Unfit>> {
     let is_cluster = matches!(redis, Connection::Cluster(_));
     for section in SECTIONS {
         let asked = redis::cmd("INFO").arg(section).query_async(redis).await;
-        let asked = match asked {
-            // Who runs it may keep that to himself.
-            Err(error) if forbidden(&error).is_some() => continue,
-            asked => asked?,
-        };
-        for said in texts(asked)? {
+        for said in texts(asked?)? {
             if let Some(unfit) = judge(&said, is_cluster) {
                 return Ok(Err(unfit));
             }
@@ -83,19 +96,61 @@ pub async fn check(redis: &mut Connection) -> RedisResult<Result<(), Unfit>> {
             return Ok(Err(unfit));
         }
     }
-    let probe = Script::new(PROBE);
-    let refused: RedisResult<String> = probe.key(PROBED).invoke_async(redis).await;
-    Ok(match refused {
-        Ok(refused) if !refused.is_empty() => Err(Unfit::Forbidden(refused)),
-        Ok(_) => Ok(()),
-        Err(error) => forbidden(&error).map_or(Ok(()), Err),
-    })
+    match Probe::of(commands).invocation().invoke_async(redis).await {
+        Ok(refused) => Ok(Probe::judge(refused)),
+        // What it may fail at besides is told where it happens.
+        Err(error) if !is_forbidden(&error) => Ok(Ok(())),
+        Err(error) => Err(error),
+    }
 }
 
-/// What it may fail at besides is told where it happens.
-fn forbidden(error: &RedisError) -> Option<Unfit> {
-    let said = error.detail().unwrap_or_default().trim();
-    (error.code() == Some("NOPERM")).then(|| Unfit::Forbidden(said.to_owned()))
+/// A question that costs one answer: whether the user of a connection may do all this.
+pub struct Probe {
+    script: Script,
+    commands: Vec<String>,
+}
+
+impl Probe {
+    /// One that asks for these.
+    pub fn of(commands: &[&str]) -> Self {
+        Self {
+            script: Script::new(PROBE),
+            commands: commands.iter().copied().map(str::to_owned).collect(),
+        }
+    }
+
+    /// What to send; it answers with a text.
+    pub fn invocation(&self) -> ScriptInvocation<'_> {
+        let mut invocation = self.script.key(PROBED);
+        invocation.arg(&self.commands);
+        invocation
+    }
+
+    /// What the answer says.
+    ///
+    /// # Errors
+    /// It may not.
+    pub fn judge(refused: String) -> Result<(), Unfit> {
+        if refused.is_empty() {
+            return Ok(());
+        }
+        Err(Unfit::Forbidden(refused))
+    }
+}
+
+/// Whether Redis answers that its user may not do this, also where a script was refused a
+/// command. Somebody may let it, so whoever can go on without Redis does.
+pub fn is_forbidden(error: &RedisError) -> bool {
+    let said = error.detail().unwrap_or_default();
+    match error.code() {
+        Some("NOPERM") => true,
+        Some("ERR") => DENIED_WITHIN.iter().any(|denied| said.contains(denied)),
+        _ => false,
+    }
+}
+
+fn said(error: &RedisError) -> String {
+    error.detail().unwrap_or_default().trim().to_owned()
 }
 
 /// A cluster answers by node.

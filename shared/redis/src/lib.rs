@@ -14,6 +14,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod certificates;
+mod commands;
 mod fitness;
 
 use std::sync::Arc;
@@ -28,7 +29,8 @@ use redis::{ErrorKind, TlsCertificates, Value};
 use weir_tls::{Cause, Reloaded, Side, cause_of};
 
 pub use certificates::{AddressError, RedisOptions};
-pub use fitness::{Unfit, check};
+pub use commands::{MAPPING, QUOTA};
+pub use fitness::{Probe, Unfit, check, is_forbidden};
 
 /// Within one call, where a node points to another or is being replaced; beyond this it is the
 /// caller who knows whether it is worth it.
@@ -134,6 +136,12 @@ impl Redis {
         self.servers.iter().any(|url| url.starts_with("rediss"))
     }
 
+    /// Where it is, for the log: without user, password and parameters.
+    pub fn address(&self) -> String {
+        let places: Vec<&str> = self.servers.iter().map(|url| place(url)).collect();
+        places.join(", ")
+    }
+
     /// Whether it is a cluster.
     pub fn is_cluster(&self) -> bool {
         self.is_cluster
@@ -200,6 +208,13 @@ impl Redis {
             }
         }
     }
+}
+
+fn place(url: &str) -> &str {
+    // A Unix socket has its password among the parameters; no user has a `?` as it is.
+    let url = url.split('?').next().unwrap_or_default();
+    let place = url.rsplit_once('@').or_else(|| url.split_once("://"));
+    place.map_or("", |(_, place)| place).trim_end_matches('/')
 }
 
 /// The URLs of single servers that an address names, and whether they are nodes of a cluster.
@@ -345,6 +360,23 @@ mod tests {
             nodes("redis://u:p,q@a:1,redis://u:p,q@[::1]:2"),
             "redis://u:p,q@a:1 redis://u:p,q@[::1]:2"
         );
+    }
+
+    #[test]
+    fn an_address_for_the_log_has_no_password() {
+        for (url, told) in [
+            ("redis://h:1", "h:1"),
+            ("rediss://u:se@cret@h:1/2?protocol=3", "h:1/2"),
+            ("unix:///tmp/a?pass=se@cret", "/tmp/a"),
+            ("redis+cluster://:secret@a:1,b:2", "a:1, b:2"),
+        ] {
+            let patience = Patience {
+                connect: Duration::from_secs(1),
+                answer: Duration::from_secs(1),
+            };
+            let redis = Redis::at(url, patience).unwrap();
+            assert_eq!(redis.address(), told, "{url}");
+        }
     }
 
     #[test]

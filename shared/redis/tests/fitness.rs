@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use weir_redis::{Patience, Redis, RedisOptions, Unfit, check};
+use weir_redis::{MAPPING, Patience, QUOTA, Redis, RedisOptions, Unfit, check};
 use weir_servers::{RedisCluster, TestServers};
 
 const PATIENCE: Patience = Patience {
@@ -15,7 +15,9 @@ const PATIENCE: Patience = Patience {
 async fn look(url: &str) -> Result<(), Unfit> {
     let redis = Redis::with(url, PATIENCE, &RedisOptions::default()).unwrap();
     let mut connection = redis.connect().await.unwrap();
-    check(&mut connection).await.unwrap()
+    check(&mut connection, &[QUOTA, MAPPING].concat())
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -29,21 +31,31 @@ async fn a_user_who_may_not_do_what_is_done_there_is_named() {
         .await
         .unwrap();
     let (_, place) = url.rsplit_once('@').unwrap();
-    for (user, rules, may) in [
-        ("enough", "~weir:* +@all -@dangerous", true),
-        ("scriptless", "~* +@all -@scripting", false),
-        ("reader", "~* +@read +@scripting +info", false),
-        ("elsewhere", "~mine:* +@all", false),
+    for (user, rules, refused) in [
+        ("enough", "~weir:* +@all -@dangerous +info", None),
+        ("uninformed", "~weir:* +@all -@dangerous", Some("'info'")),
+        ("unsorted", "~weir:* +@all -@sortedset", Some("weir: ZADD;")),
+        ("unlisted", "~weir:* +@all -@list", Some("weir: LPOS;")),
+        ("timeless", "~weir:* +@all -time", Some("weir: TIME;")),
+        ("scriptless", "~* +@all -@scripting", Some("'evalsha'")),
+        (
+            "reader",
+            "~* +@read +@scripting +info +ping",
+            Some("weir: DEL;"),
+        ),
+        ("elsewhere", "~mine:* +@all", Some("permissions to access")),
     ] {
         let mut acl = redis::cmd("ACL");
         acl.arg("SETUSER").arg(user).arg("on").arg(">a-password");
         let acl = rules.split(' ').fold(&mut acl, |acl, rule| acl.arg(rule));
         acl.query_async::<()>(&mut redis).await.unwrap();
         let fit = look(&format!("redis://{user}:a-password@{place}")).await;
-        match fit {
-            Ok(()) => assert!(may, "{user}"),
-            Err(Unfit::Forbidden(_)) => assert!(!may, "{user}: {fit:?}"),
-            Err(other) => panic!("{user}: {other}"),
+        match (&fit, refused) {
+            (Ok(()), None) => {}
+            (Err(unfit @ Unfit::Forbidden(_)), Some(named)) => {
+                assert!(unfit.to_string().contains(named), "{user}: {unfit}");
+            }
+            _ => panic!("{user}: {fit:?}"),
         }
     }
 }
@@ -72,7 +84,7 @@ async fn a_node_of_a_cluster_is_named_as_one_and_so_is_a_slot_that_is_nobodys() 
     // Whichever node is asked; the others may not have heard of it yet.
     let mut told = Vec::new();
     for _ in 0..50 {
-        told.push(check(&mut seen).await);
+        told.push(check(&mut seen, QUOTA).await);
         if let Some(Ok(Err(unfit))) = told.last() {
             assert_eq!(*unfit, Unfit::Slots("16383".to_owned()));
             return;

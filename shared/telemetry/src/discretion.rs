@@ -6,7 +6,8 @@
 //! told by its place: its message may quote a value.
 //!
 //! A library that tries again without a pause warns as often: a cluster of Redis that is away made
-//! 15,000 lines a second. So of each place in a library only some lines in ten seconds get through.
+//! 15,000 lines a second. So of each place in a library only some lines in ten seconds get through;
+//! before the next one that does stands how many did not.
 
 use std::collections::HashMap;
 use std::panic::PanicHookInfo;
@@ -26,10 +27,20 @@ const MOST: u32 = 10;
 const WHILE: Duration = Duration::from_secs(10);
 
 /// Lets pass what is ours, and some warnings of others.
-#[derive(Default)]
 pub(crate) struct Discretion {
     /// By target and line.
     told: Mutex<HashMap<(String, u32), Told>>,
+    /// After so long a place is heard again.
+    rests: Duration,
+}
+
+impl Default for Discretion {
+    fn default() -> Self {
+        Self {
+            told: Mutex::default(),
+            rests: WHILE,
+        }
+    }
 }
 
 struct Told {
@@ -38,20 +49,23 @@ struct Told {
 }
 
 impl Discretion {
-    fn may_tell(&self, place: (String, u32), now: Instant) -> bool {
+    /// How many lines of the place were left out since one got through, where this one does.
+    fn may_tell(&self, place: (String, u32), now: Instant) -> Option<u32> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let told = told.entry(place).or_insert(Told {
             since: now,
             lines: 0,
         });
-        if now.saturating_duration_since(told.since) >= WHILE {
+        let mut left_out = 0;
+        if now.saturating_duration_since(told.since) >= self.rests {
+            left_out = told.lines.saturating_sub(MOST);
             *told = Told {
                 since: now,
                 lines: 0,
             };
         }
         told.lines = told.lines.saturating_add(1);
-        told.lines <= MOST
+        (told.lines <= MOST).then_some(left_out)
     }
 }
 
@@ -65,7 +79,17 @@ impl<S: Subscriber> Layer<S> for Discretion {
         let normal = event.normalized_metadata();
         let metadata = normal.as_ref().unwrap_or_else(|| event.metadata());
         let (target, line) = (metadata.target(), metadata.line().unwrap_or_default());
-        target.starts_with(OURS) || self.may_tell((target.to_owned(), line), Instant::now())
+        if target.starts_with(OURS) {
+            return true;
+        }
+        match self.may_tell((target.to_owned(), line), Instant::now()) {
+            None => false,
+            Some(0) => true,
+            Some(left_out) => {
+                tracing::warn!(left_out, of = target, "lines as the next one were left out");
+                true
+            }
+        }
     }
 }
 
@@ -129,17 +153,54 @@ mod tests {
         );
     }
 
+    /// In a process of its own: within a subscriber of one thread no line begets another.
     #[test]
-    fn each_place_is_heard_again_after_a_while() {
+    fn the_line_behind_those_that_were_left_out_says_how_many() {
+        const INNER: &str = "WEIR_TEST_INNER";
+        let name = "discretion::tests::the_line_behind_those_that_were_left_out_says_how_many";
+        if std::env::var_os(INNER).is_none() {
+            let mut inner = std::process::Command::new(std::env::current_exe().unwrap());
+            inner.args([name, "--exact", "--nocapture"]).env(INNER, "1");
+            let told = inner.output().unwrap();
+            let told = String::from_utf8(told.stdout).unwrap();
+            let said = "lines as the next one were left out left_out=5 of=\"redis::cluster\"";
+            assert_eq!(told.matches("left out").count(), 1, "{told}");
+            let (_, behind) = told.split_once(said).expect(&told);
+            assert_eq!(behind.matches("it is away").count(), 1, "{told}");
+            return;
+        }
+        let rests = Duration::from_millis(400);
+        let discretion = Discretion {
+            rests,
+            ..Discretion::default()
+        };
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false);
+        let layers = tracing_subscriber::registry().with(discretion).with(lines);
+        tracing::subscriber::set_global_default(layers).unwrap();
+        let most = usize::try_from(MOST).unwrap();
+        for line in 0..most + 6 {
+            if line == most + 5 {
+                std::thread::sleep(rests);
+            }
+            tracing::warn!(target: "redis::cluster", "it is away");
+        }
+    }
+
+    #[test]
+    fn each_place_is_heard_again_after_a_while_and_says_what_was_left_out() {
         let discretion = Discretion::default();
         let begun = Instant::now();
         let tell =
             |line: u32, at: Duration| discretion.may_tell(("redis".to_owned(), line), begun + at);
         for _ in 0..MOST {
-            assert!(tell(1, Duration::ZERO));
+            assert_eq!(tell(1, Duration::ZERO), Some(0));
         }
-        assert!(!tell(1, WHILE / 2));
-        assert!(tell(2, WHILE / 2), "another place");
-        assert!(tell(1, WHILE));
+        for _ in 0..3 {
+            assert_eq!(tell(1, WHILE / 2), None);
+        }
+        assert_eq!(tell(2, WHILE / 2), Some(0), "another place");
+        assert_eq!(tell(1, WHILE), Some(3));
+        assert_eq!(tell(1, WHILE), Some(0));
+        assert_eq!(tell(1, WHILE * 2), Some(0), "nothing was left out");
     }
 }

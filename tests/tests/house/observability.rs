@@ -1,6 +1,6 @@
 //! Alerts and the dashboard name metrics that there are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
 
@@ -21,6 +21,118 @@ fn metrics() -> BTreeSet<String> {
         }
     }
     found
+}
+
+/// The labels that each metric is counted with, as Prometheus calls it.
+fn labels() -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for folder in ["services", "shared"] {
+        for file in rust_files(&root().join(folder)) {
+            let text = fs::read_to_string(&file).unwrap();
+            let text = before_tests(&text);
+            for kind in ["counter!(", "gauge!(", "histogram!("] {
+                let begin = format!(" {kind}");
+                let used = text.split(&begin[..]).skip(1);
+                for used in used.filter(|used| used.starts_with(|c: char| c.is_ascii_uppercase())) {
+                    // To the next statement: what is counted ends with what it is counted by.
+                    let used = used.split(';').next().unwrap();
+                    let constant = used.split([',', ')']).next().unwrap();
+                    let declared = format!("const {constant}: &str = \"");
+                    let Some((_, name)) = text.split_once(&declared[..]) else {
+                        continue;
+                    };
+                    let name = name.split('"').next().unwrap().replace('.', "_");
+                    let labels = used.split(" =>").map(|before| before.rsplit('"').nth(1));
+                    let labels = labels.take(used.matches(" =>").count()).flatten();
+                    found
+                        .entry(name)
+                        .or_default()
+                        .extend(labels.map(str::to_owned));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Metrics with labels in braces, and what a text says that they are counted by (`` `a_total` by
+/// `b` and `c` ``).
+fn labelled(text: &str) -> Vec<(String, String)> {
+    let is_word = |c: char| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit();
+    let last_word = |text: &str| {
+        let begin = text.trim_end_matches(is_word).len();
+        text[begin..].to_owned()
+    };
+    let mut found = Vec::new();
+    for (place, _) in text.match_indices('{') {
+        let (name, behind) = (last_word(&text[..place]), &text[place + 1..]);
+        let labels = behind.split('}').next().unwrap();
+        if name.is_empty() || !labels.contains('"') {
+            continue;
+        }
+        let outside = labels.split('"').step_by(2);
+        let words = outside.flat_map(|part| part.split(|c| !is_word(c)));
+        let words = words.filter(|word| !word.is_empty());
+        found.extend(words.map(|label| (name.clone(), label.to_owned())));
+    }
+    for (place, between) in text.match_indices("` by `") {
+        let name = last_word(&text[..place]);
+        let behind = text[place + between.len()..].split(['.', ';', ',', ':', ')', '|']);
+        let said = behind.into_iter().next().unwrap();
+        let labels = said.split("` and `").map(|label| {
+            let end = label.find(|c| !is_word(c)).unwrap_or(label.len());
+            label[..end].to_owned()
+        });
+        found.extend(labels.map(|label| (name.clone(), label)));
+    }
+    found
+}
+
+#[test]
+fn labels_that_alerts_and_pages_name_are_there() {
+    // Of who scrapes.
+    const OF_ALL: [&str; 4] = ["service", "job", "instance", "le"];
+    let there = labels();
+    assert!(there.len() > 50, "{}", there.len());
+    let mut seen = 0;
+    for page in [
+        "deploy/observability/alerts.yml",
+        "deploy/observability/alerts.test.yml",
+        "docs/operations.md",
+        "docs/operations/incidents.md",
+        "docs/operations/install.md",
+        "docs/operations/secrets.md",
+        "docs/operations/size.md",
+        "docs/operations/upgrade.md",
+    ] {
+        for (name, label) in labelled(&text(page)) {
+            let base = ["_bucket", "_count", "_sum"]
+                .iter()
+                .find_map(|end| name.strip_suffix(end));
+            let known = there.get(&name).or_else(|| there.get(base?));
+            let Some(known) = known.filter(|_| !OF_ALL.contains(&&*label)) else {
+                continue;
+            };
+            seen += 1;
+            assert!(
+                known.contains(&label),
+                "{page}: {name} has no label {label}, but {known:?}"
+            );
+        }
+    }
+    assert!(seen > 20, "{seen}");
+}
+
+#[test]
+fn labels_are_found_in_texts() {
+    let found = labelled(r#"`a_total{x="1",y!~"2"}`; `b_total` by `z` and `w`: {"no": "one"}"#);
+    let pairs = [
+        ("a_total", "x"),
+        ("a_total", "y"),
+        ("b_total", "z"),
+        ("b_total", "w"),
+    ];
+    assert_eq!(found, pairs.map(|(a, b)| (a.to_owned(), b.to_owned())));
 }
 
 /// The names of metrics in an expression: words that are neither functions nor labels.

@@ -22,6 +22,7 @@ mod relay;
 mod removes;
 mod search;
 mod second_lock;
+mod start;
 mod storm;
 mod transfer;
 mod undated;

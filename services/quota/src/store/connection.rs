@@ -15,7 +15,7 @@ use redis::aio::ConnectionManagerConfig;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation};
 use tokio::time::Instant;
 use tracing::Instrument;
-use weir_redis::{AddressError, Patience, Redis, RedisOptions, Stamp, Unfit, why};
+use weir_redis::{AddressError, Patience, Probe, QUOTA, Redis, RedisOptions, Stamp, Unfit, why};
 
 use super::Error;
 use crate::domain::sight::MISSED_AFTER;
@@ -56,6 +56,7 @@ const ALL_SLOTS: &str = "cluster_slots_ok:16384";
 #[derive(Clone)]
 pub(super) struct Connection {
     redis: Redis,
+    probe: Arc<Probe>,
     current: Arc<Mutex<Current>>,
 }
 
@@ -101,6 +102,7 @@ impl Connection {
         };
         Ok(Self {
             redis,
+            probe: Arc::new(Probe::of(QUOTA)),
             current: Arc::new(Mutex::new(current)),
         })
     }
@@ -124,6 +126,7 @@ impl Connection {
     async fn try_call<T: FromRedisValue>(&self, work: Work<'_>) -> Result<T, Error> {
         let end = Instant::now() + CALL_TIME;
         let mut unanswered = 0;
+        let mut failed: Option<RedisError> = None;
         loop {
             let (number, redis) = self.current();
             let Some(done) = patiently(work.send(redis)).await else {
@@ -132,7 +135,12 @@ impl Connection {
                 if unanswered < MAX_UNANSWERED {
                     continue;
                 }
-                tracing::warn!(tls = self.redis.speaks_tls(), "Redis does not answer");
+                tracing::warn!(
+                    at = self.redis.address(),
+                    tls = self.redis.speaks_tls(),
+                    before = failed.map(tracing::field::display),
+                    "Redis does not answer"
+                );
                 return Err(Error::Away);
             };
             let error = match done {
@@ -155,6 +163,7 @@ impl Connection {
                 }
                 return Err(error.into());
             }
+            failed = Some(error);
             tokio::time::sleep(pause).await;
         }
     }
@@ -162,7 +171,7 @@ impl Connection {
     /// Why it can't be worked with; one that is away is asked nothing.
     pub(super) async fn check(&self) -> Result<(), Unfit> {
         let (_, mut redis) = self.current();
-        let asked = tokio::time::timeout(LOOK, weir_redis::check(&mut redis)).await;
+        let asked = tokio::time::timeout(LOOK, weir_redis::check(&mut redis, QUOTA)).await;
         match asked {
             Ok(Ok(Err(unfit))) if unfit.passes() => {
                 tracing::warn!("Redis: {unfit}");
@@ -173,12 +182,26 @@ impl Connection {
         }
     }
 
-    /// Whether Redis answers; of a cluster, all masters, and no key is without one.
+    /// Whether Redis answers, and lets scripts do what they do: who runs it may take that away at
+    /// any time. Of a cluster, all masters, and no key is without one.
     pub(super) async fn answers(&self) -> bool {
+        let probe = self.probe.invocation();
+        let refused: Result<String, Error> = self.call(Work::Script(&probe)).await;
+        match refused.map(Probe::judge) {
+            Ok(Ok(())) => {}
+            Ok(Err(unfit)) => {
+                tracing::warn!("Redis: {unfit}");
+                return false;
+            }
+            Err(_) => return false,
+        }
+        if !self.redis.is_cluster() {
+            return true;
+        }
         let ping = redis::cmd("PING");
         let answer: Result<String, Error> = self.call(Work::Command(&ping)).await;
-        if answer.is_err() || !self.redis.is_cluster() {
-            return answer.is_ok();
+        if answer.is_err() {
+            return false;
         }
         let mut info = redis::cmd("CLUSTER");
         let info = Work::Command(info.arg("INFO"));

@@ -111,6 +111,48 @@ async fn without_redis_and_a_ledger_nothing_is_granted_and_nobody_is_known_who_i
     assert_eq!(refused.err().unwrap().code(), Code::NotFound);
 }
 
+#[tokio::test]
+async fn a_user_who_may_not_run_a_script_to_its_end_any_more_is_as_away_as_redis() {
+    let servers = TestServers::start().await.unwrap();
+    let world = World::on(servers.redis_url()).await;
+    let mut redis = world.redis().await;
+    let mut rules = async |rules: &str| {
+        let mut acl = redis::cmd("ACL");
+        acl.arg(&["SETUSER", "mine"]);
+        for rule in rules.split(' ') {
+            acl.arg(rule);
+        }
+        acl.query_async::<()>(&mut redis).await.unwrap();
+    };
+    let enough = "on >a-password ~weir:* +@all -@dangerous +info";
+    rules(enough).await;
+    let url = servers.redis_url();
+    let (_, place) = url.rsplit_once('@').unwrap();
+    let url = format!("redis://mine:a-password@{place}");
+    let mut client = world.replica_by_way_of(&url).await;
+    for (index, taken) in ["-info", "-@hash", "-@sortedset", "-@scripting", "-hget"]
+        .into_iter()
+        .enumerate()
+    {
+        let account = world.account(20, 20);
+        let stored = reserve(&mut client, &account, 4, 4).await;
+        assert_eq!(granted_by(&world, &account), [Grantor::Redis; 2], "{index}");
+        assert_eq!(world.store(&account, &stored, 4, 4), (true, true));
+        rules(taken).await;
+        let fresh = world.account(20, 20);
+        for account in [&account, &fresh] {
+            let batch = reserve(&mut client, account, 6, 6).await;
+            assert_eq!(batch.granted(), (6, 6), "{taken}");
+            assert_eq!(granted_by(&world, account), [Grantor::Ledgers; 2]);
+            assert_eq!(world.store(account, &batch, 6, 6), (true, true));
+        }
+        assert_eq!(counted(&mut client, &account).await, [(4, 6), (4, 6)]);
+        rules(enough).await;
+        until_redis_grants(&world, &account).await;
+        until_redis_grants(&world, &fresh).await;
+    }
+}
+
 /// As an edge does: where nobody takes it, the ledgers know.
 async fn settle_if_heard(
     client: &mut Client,

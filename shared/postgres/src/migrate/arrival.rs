@@ -10,6 +10,7 @@ use tokio_postgres::error::SqlState;
 use super::{MigrateError, Migration, applied, standing};
 use crate::citus::Node;
 use crate::dial::{DialError, dial};
+use crate::failure::causes;
 use crate::fitness::{self, DIRECT, Unfit};
 use crate::pool::with_settings;
 use crate::target::Target;
@@ -36,7 +37,7 @@ pub(super) async fn once_there(
             Err(error) if is_away(&error) => {
                 away.notify_one();
                 if said.is_none_or(|said| said.elapsed() > SAID) {
-                    tracing::warn!(error = %chain(&error), "waiting for PostgreSQL");
+                    tracing::warn!(error = causes(&error), "waiting for PostgreSQL");
                     said = Some(Instant::now());
                 }
                 tokio::time::sleep(AWAY).await;
@@ -71,15 +72,6 @@ fn is_away(error: &MigrateError) -> bool {
     }
 }
 
-/// With what is behind it, on one line.
-fn chain(error: &MigrateError) -> String {
-    let first = error.to_string();
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{first}: {cause}"),
-        None => first,
-    }
-}
-
 /// A connection to a PostgreSQL that can be worked with.
 async fn fit(
     target: &Target,
@@ -94,6 +86,8 @@ async fn fit(
     if !has_own_schema(&client).await? {
         return Err(Unfit::Schema.into());
     }
+    let schema = client.query_one("SELECT current_schema()::text", &[]);
+    standing::is_for(schema.await?.get(0), migrations)?;
     if !seen.is_direct {
         tracing::info!("a pooler stands between, which passes no settings of a connection on");
         let other = connection(target).await?;

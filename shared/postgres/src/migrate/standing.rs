@@ -15,6 +15,32 @@ pub(super) struct Applied {
     pub oldest: i32,
 }
 
+/// The schemas that `roles.sql` makes, and what the first file of the service is called that each
+/// is for.
+const SCHEMAS: [(&str, &str); 4] = [
+    ("mapping", "mapping"),
+    ("contact", "contacts"),
+    ("activity", "activities"),
+    ("audience", "audiences"),
+];
+
+/// That a schema, in which there may be nothing yet, was not made for another service.
+pub(super) fn is_for(schema: &str, known: &[Migration]) -> Result<(), MigrateError> {
+    let first = known.iter().find(|file| file.number == 1);
+    let own = SCHEMAS
+        .iter()
+        .find(|(_, name)| first.is_some_and(|file| file.name == *name));
+    match own {
+        Some((own, _)) if *own != schema && SCHEMAS.iter().any(|(name, _)| *name == schema) => {
+            Err(MigrateError::Theirs {
+                schema: schema.to_owned(),
+                own,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// That the files there are those of this service: the first one's name tells.
 pub(super) fn are_ours(applied: &[Applied], known: &[Migration]) -> Result<(), MigrateError> {
     let there = applied.iter().find(|file| file.number == 1);
@@ -117,6 +143,29 @@ mod tests {
             said.contains("another service's: it begins with migration activities"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn a_schema_that_was_made_for_another_service_is_refused_and_any_other_is_not() {
+        let mut ours = files(&[1, 1]);
+        ours[0].name = "contacts";
+        assert!(is_for("contact", &ours).is_ok() && is_for("a_name", &ours).is_ok());
+        for schema in ["mapping", "activity", "audience"] {
+            let said = is_for(schema, &ours).unwrap_err().to_string();
+            assert!(said.contains("weir_contact, in"), "{said}");
+        }
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let roles = std::fs::read_to_string(root.join("shared/servers/sql/roles.sql")).unwrap();
+        for (schema, first) in SCHEMAS {
+            assert!(roles.contains(&format!("'{schema}'")), "{schema}");
+            let service = if schema == "contact" {
+                "contact-upsert"
+            } else {
+                schema
+            };
+            let file = format!("services/{service}/migrations/0001_{first}.sql");
+            assert!(root.join(&file).exists(), "{file}");
+        }
     }
 
     fn applied(files: &[Migration]) -> Vec<Applied> {

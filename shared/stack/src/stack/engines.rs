@@ -70,7 +70,8 @@ impl Starting<'_> {
         })?;
         let asked = async {
             let mut connection = redis.connect().await?;
-            weir_redis::check(&mut connection).await
+            let commands = [weir_redis::QUOTA, weir_redis::MAPPING].concat();
+            weir_redis::check(&mut connection, &commands).await
         };
         let unusable = || format!("Redis at {} can't be used", place(url));
         match tokio::time::timeout(PATIENCE.connect + PATIENCE.answer, asked).await {

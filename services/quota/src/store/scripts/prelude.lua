@@ -11,12 +11,20 @@ end
 local function rebuild_at(key)
   return is_a(key, 'string') and redis.call('GET', key)
 end
+-- The answer of a key that may hold something else: then there is none. What fails for any
+-- other reason, a user who may not ask for one, is no answer of the key.
+local function ask(...)
+  local found = redis.pcall(...)
+  if type(found) ~= 'table' or not found.err then return found end
+  if not string.find(found.err, 'WRONGTYPE', 1, true) then error(found) end
+  return nil
+end
 -- Whether the state was built in this life of the server. A server that was started anew may
 -- have lost the last second of its log, so what it remembers counts for nothing.
 local function live(state)
-  local found = redis.pcall('HMGET', state, 'run', 'epoch', 'floor')
+  local found = ask('HMGET', state, 'run', 'epoch', 'floor')
   -- Something else is at its place, or a part of it is gone.
-  if found.err or not (found[1] and tonumber(found[2] or '') and found[3]) then return false end
+  if not found or not (found[1] and tonumber(found[2] or '') and found[3]) then return false end
   return found[1] == run()
 end
 -- Whether the state counts: it is of this life of the server, and not older than the caller
@@ -49,8 +57,8 @@ local function mark(leases, epoch)
   redis.call('ZADD', leases, 0 - tonumber(epoch), MARK)
 end
 local function index(state, leases, epoch)
-  local marked = redis.pcall('ZSCORE', leases, MARK)
-  if marked and not marked.err and tonumber(marked) == 0 - tonumber(epoch) then return end
+  local marked = ask('ZSCORE', leases, MARK)
+  if marked and tonumber(marked) == 0 - tonumber(epoch) then return end
   redis.call('DEL', leases)
   mark(leases, epoch)
   local all = redis.call('HGETALL', state)
