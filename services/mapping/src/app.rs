@@ -94,6 +94,8 @@ pub enum Error {
     ExpiredKey,
     #[error("the mapping was saved meanwhile: it is of version {0}")]
     Changed(i64),
+    #[error("the settings were changed meanwhile: they are of version {0}")]
+    Overtaken(i64),
     #[error(transparent)]
     Store(#[from] Failure),
     #[error(transparent)]

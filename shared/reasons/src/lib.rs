@@ -258,7 +258,7 @@ reasons! {
     NothingMapped "NOTHING_MAPPED" Call false
         "The source maps nothing that could be copied." "Save its contact mapping or an activity first.";
     MappingChanged "MAPPING_CHANGED" Call false
-        "The mapping was saved by somebody else meanwhile; nothing was changed." "Look at what stands now, and save again.";
+        "The mapping, or what else is set up, was changed by somebody else meanwhile; nothing was saved." "Look at what stands now, and save again.";
     DeletionUnknown "DELETION_UNKNOWN" Call false
         "There is no such deletion, or it was too long ago." "Check the id; deletions of accounts can be looked at for 90 days, those of people for a year, those of audiences for 400 days.";
     AccountLives "ACCOUNT_LIVES" Call false

@@ -1,6 +1,7 @@
 //! Accounts and their plans.
 
 use weir_ids::AccountId;
+use weir_postgres::Failure;
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
 
@@ -21,8 +22,9 @@ enum Look {
     Done,
     /// The change concerns nobody but us.
     Ours,
-    /// contact-upsert must be asked: contacts would be told apart in another way.
-    Identifiers(Box<AccountSettings>),
+    /// contact-upsert must be asked: contacts would be told apart in another way. With the version
+    /// of the account that notes it.
+    Identifiers(Box<AccountSettings>, i64),
 }
 
 impl App {
@@ -37,7 +39,7 @@ impl App {
         deadline: Deadline,
     ) -> Result<(Account, Change), Error> {
         let (account_id, look) = self.look_at(change).await?;
-        let answered = match look {
+        let (expected, answered) = match look {
             Look::Created => {
                 let account = self.get_account(Some(account_id), "").await?;
                 return Ok((account, Change::Created));
@@ -46,12 +48,14 @@ impl App {
                 let account = self.get_account(Some(account_id), "").await?;
                 return Ok((account, Change::Unchanged));
             }
-            Look::Ours => None,
-            Look::Identifiers(wanted) => {
-                Some(self.ask_to_change(account_id, &wanted, deadline).await?)
+            Look::Ours => (change.expected_version, None),
+            Look::Identifiers(wanted, noted) => {
+                let answered = self.ask_to_change(account_id, &wanted, deadline).await?;
+                (change.expected_version.map(|_| noted), Some(answered))
             }
         };
-        self.change_account(account_id, change, answered).await
+        self.change_account(account_id, change, expected, answered)
+            .await
     }
 
     /// Makes the account where there is none; else decides who must be asked.
@@ -64,6 +68,9 @@ impl App {
             None => store::reserve_name(&transaction, &change.name, new_id).await?,
         };
         if account_id == new_id {
+            if change.expected_version.is_some() {
+                return Err(Error::NotFound("account"));
+            }
             let new = AccountSettings::new(change.name.clone());
             let settings = change.applied_to(&new, &[].into())?;
             store::insert_account(&transaction, account_id, &settings, self.now()).await?;
@@ -93,9 +100,12 @@ impl App {
         if settings.identifies_like(&locked.settings) && !doubted {
             return Ok((account_id, Look::Ours));
         }
-        store::doubt_identifiers(&transaction, account_id).await?;
+        if !has_seen(change.expected_version, &locked) {
+            return Err(Error::Overtaken(locked.version));
+        }
+        let noted = store::doubt_identifiers(&transaction, account_id).await?;
         store::commit(transaction).await?;
-        Ok((account_id, Look::Identifiers(Box::new(settings))))
+        Ok((account_id, Look::Identifiers(Box::new(settings), noted)))
     }
 
     async fn ask_to_change(
@@ -133,6 +143,7 @@ impl App {
         &self,
         account_id: AccountId,
         change: &AccountChange,
+        expected: Option<i64>,
         answered: Option<Identifiers>,
     ) -> Result<(Account, Change), Error> {
         let mut client = self.client().await?;
@@ -161,12 +172,28 @@ impl App {
             };
             store::put_identifiers(&transaction, account_id, &identifiers).await?;
         }
+        // What tells contacts apart is changed already, by whoever had seen it; the rest is not.
+        let only_identifiers = AccountSettings {
+            unique_identifiers: settings.unique_identifiers.clone(),
+            key_strategy: settings.key_strategy,
+            ..locked.settings.clone()
+        };
+        let is_overtaken = settings != only_identifiers && !has_seen(expected, &locked);
+        let id = account_id.to_string();
+        if is_overtaken && self.is_done(&transaction, account_id, &id).await? {
+            // The same request came in between: it is looked at anew.
+            return Err(Error::Store(Failure::Conflict));
+        }
+        let (settings, app) = match is_overtaken {
+            false => (settings, self.clone()),
+            true => (only_identifiers, self.by(self.author.clone().request(None))),
+        };
         let changed = if settings == locked.settings {
             Change::Unchanged
         } else {
             store::update_account(&transaction, account_id, &settings).await?;
             let changed = account_change(account_id, &locked.settings, &settings);
-            self.record(&transaction, account_id, &changed).await?;
+            app.record(&transaction, account_id, &changed).await?;
             self.revive(&transaction, account_id, &locked.settings, &settings)
                 .await?;
             Change::Updated
@@ -175,7 +202,10 @@ impl App {
             .await?
             .ok_or(Error::NotFound("account"))?;
         store::commit(transaction).await?;
-        Ok((account, changed))
+        match is_overtaken {
+            true => Err(Error::Overtaken(account.settings_version)),
+            false => Ok((account, changed)),
+        }
     }
 
     /// What could not be delivered may be where it goes now.
@@ -269,6 +299,11 @@ impl App {
         let mut client = self.client().await?;
         Ok(store::list_accounts(&mut client, only, after, limit).await?)
     }
+}
+
+/// A change that did not see what stands would undo it unseen.
+fn has_seen(expected: Option<i64>, locked: &LockedAccount) -> bool {
+    expected.is_none_or(|seen| seen == locked.version)
 }
 
 async fn locked(

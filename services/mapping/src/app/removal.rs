@@ -39,7 +39,7 @@ impl App {
         let renamed = Changed::between(Thing::Source, source_id, &before, &after);
         self.record(&transaction, account_id, &renamed).await?;
         store::rename_source(&transaction, account_id, source_id, name).await?;
-        store::raise_version(&transaction, account_id).await?;
+        source.settings_version = store::raise_version(&transaction, account_id).await?;
         store::commit(transaction).await?;
         Ok((source, Change::Updated))
     }

@@ -100,6 +100,7 @@ fn nobody(account_id: AccountId, nulls_clear: bool) -> Source {
         },
         status: SourceStatus::Active,
         mapping_version: 0,
+        settings_version: 0,
         create_time: DateTime::UNIX_EPOCH,
         pause_time: None,
     }

@@ -21,19 +21,28 @@ impl App {
     ) -> Result<(Source, Change), Error> {
         let mut client = self.client().await?;
         let transaction = store::begin(&mut client, account_id);
-        store::lock_account(&transaction, account_id)
+        let account = store::lock_account(&transaction, account_id)
             .await?
             .ok_or(Error::NotFound("account"))?;
         let found = store::find_source(&transaction, account_id, &change.name).await?;
+        let is_seen = change
+            .expected_version
+            .is_none_or(|seen| seen == account.version);
+        let overtaken = || (!is_seen).then_some(Error::Overtaken(account.version));
+        // It is gone, or has another name, since the caller looked.
+        if !found.iter().any(|one| one.settings.name == change.name) {
+            overtaken().map_or(Ok(()), Err)?;
+        }
         let Some(mut source) = same_source(found, change)? else {
             // It may have made one that is gone.
             self.is_done(&transaction, account_id, "").await?;
-            let source = Source {
+            let mut source = Source {
                 account_id,
                 source_id: SourceId::new(),
                 settings: change.to_new().map_err(Error::Invalid)?,
                 status: SourceStatus::WaitingForEvents,
                 mapping_version: 1,
+                settings_version: account.version,
                 create_time: self.now(),
                 pause_time: None,
             };
@@ -41,7 +50,7 @@ impl App {
             let shown = shown_source(&source.settings);
             let made = Changed::made(Thing::Source, source.source_id, &shown);
             self.record(&transaction, account_id, &made).await?;
-            store::raise_version(&transaction, account_id).await?;
+            source.settings_version = store::raise_version(&transaction, account_id).await?;
             store::commit(transaction).await?;
             return Ok((source, Change::Created));
         };
@@ -63,10 +72,11 @@ impl App {
         if source.settings == settings {
             return Ok((source, Change::Unchanged));
         }
+        overtaken().map_or(Ok(()), Err)?;
         source.settings = settings;
         store::update_source(&transaction, &source).await?;
         self.record(&transaction, account_id, &changed).await?;
-        store::raise_version(&transaction, account_id).await?;
+        source.settings_version = store::raise_version(&transaction, account_id).await?;
         store::commit(transaction).await?;
         Ok((source, Change::Updated))
     }
@@ -93,7 +103,7 @@ impl App {
         let changed = Changed::between(Thing::Source, source_id, &before, &after);
         self.record(&transaction, account_id, &changed).await?;
         store::set_pause(&transaction, account_id, source_id, source.pause_time).await?;
-        store::raise_version(&transaction, account_id).await?;
+        source.settings_version = store::raise_version(&transaction, account_id).await?;
         store::commit(transaction).await?;
         Ok((source, Change::Updated))
     }

@@ -121,6 +121,9 @@ pub struct AccountChange {
     pub key_strategy: Option<KeyStrategy>,
     pub blocked_values: Option<BlockedValues>,
     pub keep_user_ids_apart: Option<bool>,
+    /// The version of the account's configuration that the caller saw; whatever stands, where it
+    /// is absent.
+    pub expected_version: Option<i64>,
 }
 
 /// What a request says of a plan.
@@ -213,6 +216,8 @@ pub struct Account {
     pub mapped_activities: i64,
     /// As in [`Identifiers`].
     pub next_unique_identifiers: Vec<FieldId>,
+    /// Of all that is set up in it.
+    pub settings_version: i64,
 }
 
 fn read_address(address: &str) -> Result<String, Invalid> {
@@ -345,6 +350,7 @@ mod tests {
             key_strategy: Some(KeyStrategy::NextIfEmpty),
             blocked_values: Some(blocked("str::email", "noemail@*")),
             keep_user_ids_apart: Some(true),
+            expected_version: None,
         };
         let custom = HashMap::new();
         let settings = full.applied_to(&demo(), &custom).unwrap();

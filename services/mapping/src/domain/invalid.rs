@@ -53,19 +53,25 @@ pub fn none_of(faults: Vec<Invalid>) -> Result<(), Vec<Invalid>> {
     }
 }
 
-/// Trims a name and checks its length.
+/// Trims a name that somebody gives to something, and checks it.
 ///
 /// # Errors
-/// When nothing is left, or too much.
+/// When nothing is left, or too much, or what can't be written in a line.
 pub fn read_name(name: &str) -> Result<String, Invalid> {
     let name = name.trim();
-    if name.is_empty() || name.chars().count() > MAX_NAME || name.contains('\0') {
-        return Err(Invalid::new(
-            "name",
-            format!("must have 1 to {MAX_NAME} characters"),
-        ));
+    match name_fault(name) {
+        Some(expected) => Err(Invalid::new("name", expected)),
+        None => Ok(name.to_owned()),
     }
-    Ok(name.to_owned())
+}
+
+/// What is wrong with a trimmed name: as of audiences, and of names in a file of configuration.
+pub fn name_fault(name: &str) -> Option<String> {
+    if name.is_empty() || name.chars().count() > MAX_NAME {
+        return Some(format!("must have 1 to {MAX_NAME} characters"));
+    }
+    let is_control = name.chars().any(char::is_control);
+    is_control.then(|| "must not hold control characters such as line breaks or tabs".to_owned())
 }
 
 #[cfg(test)]
@@ -73,10 +79,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_have_something_to_read_and_no_nul() {
+    fn names_have_something_to_read_in_one_line() {
         assert_eq!(read_name(" Lana "), Ok("Lana".to_owned()));
-        for name in [" ", "a\0", &"é".repeat(151)] {
-            assert!(read_name(name).is_err(), "{name}");
+        for (name, why) in [
+            (" ", "1 to 150"),
+            (&"é".repeat(151), "1 to 150"),
+            ("a\0", "control characters"),
+            ("tab\there", "control characters"),
+            ("a\nline", "control characters"),
+            ("a\u{85}b", "control characters"),
+        ] {
+            let wrong = read_name(name).unwrap_err();
+            assert!(wrong.expected.contains(why), "{name}: {wrong}");
         }
     }
 }

@@ -8,11 +8,10 @@ use weir_values::path::Path;
 use weir_values::{FieldId, ValueType};
 
 use super::field;
-use super::invalid::Invalid;
+use super::invalid::{Invalid, name_fault};
 
 /// As many as there can be custom fields.
 const MAX_ATTRIBUTES: usize = 200;
-const MAX_ATTRIBUTE_NAME: usize = 150;
 /// More places than that have no value in common.
 const MAX_PATHS: usize = 10;
 
@@ -148,8 +147,8 @@ pub fn read_attributes(
     for (index, (raw, value_type)) in rows.iter().enumerate() {
         reading.index = index;
         let name = raw.target.trim();
-        if name.is_empty() || name.chars().count() > MAX_ATTRIBUTE_NAME || name.contains('\0') {
-            reading.refuse_target(format!("must have 1 to {MAX_ATTRIBUTE_NAME} characters"));
+        if let Some(expected) = name_fault(name) {
+            reading.refuse_target(expected);
         } else if !seen.insert(name) {
             reading.refuse_target(format!("{name} is mapped twice"));
         }

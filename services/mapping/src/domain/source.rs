@@ -72,6 +72,9 @@ pub struct SourceChange {
     pub allowed_origins: Option<Vec<String>>,
     /// It is of a source that is not there yet.
     pub create_only: bool,
+    /// The version of the account's configuration that the caller saw; whatever stands, where it
+    /// is absent.
+    pub expected_version: Option<i64>,
 }
 
 impl SourceChange {
@@ -152,6 +155,8 @@ pub struct Source {
     pub settings: SourceSettings,
     pub status: SourceStatus,
     pub mapping_version: i64,
+    /// Of all that is set up in the account.
+    pub settings_version: i64,
     pub create_time: DateTime<Utc>,
     /// Since when nothing of it is taken (semantics 8.4).
     pub pause_time: Option<DateTime<Utc>>,
@@ -186,6 +191,7 @@ mod tests {
     fn change() -> SourceChange {
         SourceChange {
             create_only: false,
+            expected_version: None,
             kind: Some(SourceKind::SegmentActions),
             name: "Website".to_owned(),
             merge_strategy: None,

@@ -91,6 +91,7 @@ pub fn read_account_change(request: pb::PutAccountRequest) -> Result<AccountChan
         key_strategy: key_strategy.flatten(),
         blocked_values: blocked_values.flatten(),
         keep_user_ids_apart: request.keep_user_ids_apart,
+        expected_version: request.expected_version,
     })
 }
 
@@ -136,6 +137,7 @@ pub fn read_source_change(request: pb::PutSourceRequest) -> Result<SourceChange,
         existing_only: request.existing_only,
         allowed_origins: request.allowed_origins.map(|given| given.origins),
         create_only: request.create_only,
+        expected_version: request.expected_version,
     })
 }
 
@@ -242,6 +244,7 @@ pub fn account(account: Account) -> pb::Account {
             .iter()
             .map(ToString::to_string)
             .collect(),
+        settings_version: account.settings_version,
     }
 }
 
@@ -264,6 +267,7 @@ pub fn source(source: Source) -> pb::Source {
         arrival_mail: None,
         allowed_origins: source.settings.allowed_origins,
         pause_time: source.pause_time.map(timestamp),
+        settings_version: source.settings_version,
     }
 }
 

@@ -47,6 +47,13 @@ impl From<Error> for Status {
                 "mapping_version",
                 version,
             ),
+            Error::Overtaken(version) => weir_rpc::refused_with(
+                Code::Aborted,
+                Reason::MappingChanged,
+                "the settings were changed by somebody else meanwhile: look again, and save again",
+                "settings_version",
+                version,
+            ),
             // Tried again as often as it makes sense: the caller may, later.
             Error::Store(Failure::Conflict | Failure::Unavailable) => {
                 weir_rpc::unavailable("the database")

@@ -20,7 +20,7 @@ use crate::domain::webhook::{Webhook, WebhookSecret};
 const COLUMNS: &str = "account_id, name, included_contacts, additional_contacts, activity_slots,
     profile_factor, activity_factor, notification_address, webhook_url, webhook_secret,
     unique_identifiers, key_strategy, identifiers_version, identifiers_in_doubt,
-    next_unique_identifiers, blocked_values, keep_user_ids_apart, create_time";
+    next_unique_identifiers, blocked_values, keep_user_ids_apart, create_time, version";
 
 /// An account whose row is locked: nothing of its configuration changes meanwhile.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub struct LockedAccount {
     pub identifiers_version: i64,
     /// contact-upsert was asked to change them, and its answer is not stored here.
     pub identifiers_in_doubt: bool,
+    /// Of all that is set up in it.
+    pub version: i64,
 }
 
 /// Takes a name for `account_id`, or answers whose it is.
@@ -148,21 +150,32 @@ pub async fn lock_account(
         next_unique_identifiers: read_fields(&row, "next_unique_identifiers")?,
         identifiers_version: row.get("identifiers_version"),
         identifiers_in_doubt: row.get("identifiers_in_doubt"),
+        version: row.get("version"),
     }))
 }
 
-/// Everybody who holds a snapshot learns by it that something changed.
-pub async fn raise_version(client: &impl Client, account_id: AccountId) -> Result<(), Failure> {
-    let update = "UPDATE accounts SET version = version + 1 WHERE account_id = $1";
-    execute(client, update, &[&account_id.0]).await?;
-    Ok(())
+/// Everybody who holds a snapshot learns by it that something changed. Answers the new version.
+pub async fn raise_version(client: &impl Client, account_id: AccountId) -> Result<i64, Failure> {
+    let update = "UPDATE accounts SET version = version + 1 WHERE account_id = $1
+        RETURNING version";
+    raised(client, update, account_id).await
 }
 
-/// contact-upsert is about to be asked to change the unique identifiers.
-pub async fn doubt_identifiers(client: &impl Client, account_id: AccountId) -> Result<(), Failure> {
-    let update = "UPDATE accounts SET identifiers_in_doubt = true WHERE account_id = $1";
-    execute(client, update, &[&account_id.0]).await?;
-    Ok(())
+/// contact-upsert is about to be asked to change the unique identifiers. The version grows, so that
+/// of two who saw the same one asks; answers the new one.
+pub async fn doubt_identifiers(
+    client: &impl Client,
+    account_id: AccountId,
+) -> Result<i64, Failure> {
+    let update = "UPDATE accounts SET identifiers_in_doubt = true, version = version + 1
+        WHERE account_id = $1 RETURNING version";
+    raised(client, update, account_id).await
+}
+
+async fn raised(client: &impl Client, update: &str, account_id: AccountId) -> Result<i64, Failure> {
+    let row = row(client, update, &[&account_id.0]).await?;
+    let row = row.ok_or_else(|| corrupt("account that was just locked"))?;
+    Ok(row.get("version"))
 }
 
 /// What contact-upsert said; also raises the version.
@@ -272,6 +285,7 @@ fn read_account(row: &Row) -> Result<Account, Failure> {
         create_time: row.get("create_time"),
         mapped_activities: row.get("mapped_activities"),
         next_unique_identifiers: read_fields(row, "next_unique_identifiers")?,
+        settings_version: row.get("version"),
     })
 }
 

@@ -48,7 +48,7 @@ pub async fn load_draft(
     source_id: SourceId,
     contact: Option<Vec<FieldRow>>,
 ) -> Result<Option<Snapshot>, Failure> {
-    let select = "SELECT a.account_id, a.version, a.unique_identifiers, a.key_strategy,
+    let select = "SELECT a.account_id, a.version, a.version AS settings_version, a.unique_identifiers, a.key_strategy,
             a.included_contacts, a.additional_contacts, a.activity_slots, a.profile_factor,
             a.activity_factor, a.identifiers_version, a.next_unique_identifiers,
             a.blocked_values, a.blocked_values_version, a.keep_user_ids_apart,

@@ -15,7 +15,9 @@ use crate::domain::source::{MergeStrategy, Source, SourceKind, SourceSettings, S
 const PAUSED: &str = "paused";
 
 const COLUMNS: &str = "account_id, source_id, kind, name, merge_strategy, existing_only, status,
-    mapping_version, create_time, allowed_origins, pause_time";
+    mapping_version, create_time, allowed_origins, pause_time,
+    (SELECT a.version FROM accounts a
+     WHERE a.account_id = sources.account_id) AS settings_version";
 
 pub async fn get_source(
     client: &impl Client,
@@ -138,7 +140,7 @@ pub async fn paused_sources(
         let tx = begin(client, account_id);
         let select = "SELECT s.account_id, s.source_id, s.kind, s.name, s.merge_strategy,
                 s.existing_only, s.status, s.mapping_version, s.create_time, s.allowed_origins,
-                s.pause_time, a.name AS account_name
+                s.pause_time, a.version AS settings_version, a.name AS account_name
             FROM sources s JOIN accounts a USING (account_id)
             WHERE s.account_id = $1 AND s.pause_time IS NOT NULL AND a.delete_time IS NULL
             ORDER BY s.pause_time, s.source_id LIMIT $2";
@@ -180,6 +182,7 @@ pub(super) fn read_source(row: &Row) -> Result<Source, Failure> {
         },
         status: SourceStatus::of(row.get("status"))?,
         mapping_version: row.get("mapping_version"),
+        settings_version: row.get("settings_version"),
         create_time: row.get("create_time"),
         pause_time: row.get("pause_time"),
     })

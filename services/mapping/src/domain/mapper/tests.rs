@@ -87,6 +87,7 @@ pub fn snapshot(rows: &[RawRow<'_>]) -> Snapshot {
             },
             status: SourceStatus::Active,
             mapping_version: 1,
+            settings_version: 1,
             create_time: DateTime::UNIX_EPOCH,
             pause_time: None,
         },
