@@ -21,7 +21,7 @@ use super::model::{Account, Activity, Audience, Configuration, Field, Names, Sou
 use super::schema::{self, Fault, File};
 use names::Unique;
 pub use values::{BLANK_RULES, KEY_STRATEGIES, MERGE_STRATEGIES, SOURCE_KINDS, from_proto};
-use values::{Choice, at_least_zero, key, text, value_type};
+use values::{Choice, at_least_zero, event_name, key, text, value_type};
 
 const MAX_UNIQUE_IDENTIFIERS: usize = 2;
 const MAX_CUSTOM_FIELDS: usize = 200;
@@ -92,6 +92,7 @@ impl Checker {
                 .map(|apart| apart.value),
             name,
             request_id: String::new(),
+            expected_version: None,
         };
         let identify = identify_later(&mut put, &types);
         let sources = self.sources(account, &types);
@@ -300,7 +301,7 @@ impl Checker {
         let mut names = Unique::default();
         let mut checked = Vec::new();
         for activity in activities {
-            let event_name = self.take(text(&activity.event, "an event's name", 255));
+            let event_name = self.take(event_name(&activity.event));
             self.note(names.add(&activity.event, &event_name, "activity"));
             if let Some(days) = &activity.retention_days
                 && !RETENTIONS.contains(&days.value)

@@ -27,6 +27,7 @@ pub const BLANK_RULES: [Choice<BlankRule>; 1] = [("clear", BlankRule::Clear)];
 /// The limits of the mapping service.
 const KEY_LENGTH: std::ops::RangeInclusive<usize> = 7..=128;
 const MAX_URL: usize = 2_000;
+const MAX_EVENT_NAME: usize = 255;
 const MAX_NUMBER: i64 = 1_000_000_000;
 
 pub fn choose<T: Copy>(written: &Spanned<String>, choices: &[Choice<T>]) -> Result<T, Fault> {
@@ -41,8 +42,29 @@ pub fn choose<T: Copy>(written: &Spanned<String>, choices: &[Choice<T>]) -> Resu
         })
 }
 
-/// Trimmed, not blank, not too long.
+/// Trimmed, not blank, not too long, in one line.
 pub fn text(written: &Spanned<String>, what: &str, longest: usize) -> Result<String, Fault> {
+    let text = as_sent(written, what, longest)?;
+    if text.chars().any(char::is_control) {
+        return Err(Fault::at(
+            written,
+            format!("{what} must not hold control characters"),
+        ));
+    }
+    Ok(text)
+}
+
+/// That of a track: nobody gave it but whoever sends the event, and all but NUL may be in it.
+pub fn event_name(written: &Spanned<String>) -> Result<String, Fault> {
+    let what = "an event's name";
+    let name = as_sent(written, what, MAX_EVENT_NAME)?;
+    if name.contains('\0') {
+        return Err(Fault::at(written, format!("{what} must not hold NUL")));
+    }
+    Ok(name)
+}
+
+fn as_sent(written: &Spanned<String>, what: &str, longest: usize) -> Result<String, Fault> {
     let text = written.value.trim();
     if text.is_empty() {
         return Err(Fault::at(written, format!("{what} must not be blank")));
@@ -51,12 +73,6 @@ pub fn text(written: &Spanned<String>, what: &str, longest: usize) -> Result<Str
         return Err(Fault::at(
             written,
             format!("{what} has at most {longest} characters"),
-        ));
-    }
-    if text.chars().any(char::is_control) {
-        return Err(Fault::at(
-            written,
-            format!("{what} must not hold control characters"),
         ));
     }
     Ok(text.to_owned())
@@ -147,5 +163,21 @@ mod tests {
             assert_ne!(to_proto(value_type), ProtoType::Unspecified, "{name}");
             assert_eq!(from_proto(to_proto(value_type)), name);
         }
+    }
+
+    #[test]
+    fn names_are_lines_but_for_those_that_events_come_with() {
+        let written = |text: &str| Spanned {
+            value: text.to_owned(),
+            referenced: serde_saphyr::Location::UNKNOWN,
+            defined: serde_saphyr::Location::UNKNOWN,
+        };
+        for (name, is_line) in [("Sign in", true), ("tab\there", false), ("a\nb", false)] {
+            let read = text(&written(name), "a source's name", 150);
+            assert_eq!(read.is_ok(), is_line, "{name}");
+            assert_eq!(event_name(&written(name)).ok().as_deref(), Some(name));
+        }
+        assert!(event_name(&written("a\0b")).is_err());
+        assert!(event_name(&written(" ")).is_err());
     }
 }
