@@ -11,6 +11,7 @@ mod bars;
 mod contacts;
 mod events;
 mod failure;
+mod faults;
 mod frame;
 mod guard;
 mod health;

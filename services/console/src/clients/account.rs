@@ -22,6 +22,8 @@ pub enum AccountPart {
         webhook_secret: String,
     },
     Identity,
+    /// Refused once there are contacts.
+    Strategy,
 }
 
 impl Calls {
@@ -69,7 +71,8 @@ impl Calls {
         answer.account.map(account).ok_or_else(nothing)
     }
 
-    /// Changes one part of an account; what others change meanwhile stays.
+    /// Changes one part of an account, which stands as it was seen; refused where anything was
+    /// changed since. Other parts stay.
     pub async fn put_account(
         &self,
         account: &Account,
@@ -80,6 +83,7 @@ impl Calls {
             account_id: account.id.clone(),
             name: account.name.clone(),
             request_id: wish.to_owned(),
+            expected_version: Some(account.settings_version),
             ..Default::default()
         };
         match part {
@@ -107,6 +111,9 @@ impl Calls {
                     allowed_defaults: account.allowed_defaults.clone(),
                 });
                 request.keep_user_ids_apart = Some(account.keep_user_ids_apart);
+            }
+            AccountPart::Strategy => {
+                request.key_strategy = wire_strategy(account.strategy).into();
             }
         }
         call!("mapping", self.mapping, put_account, request)?;
@@ -238,5 +245,6 @@ fn account(account: wire::Account) -> Account {
             })
             .collect(),
         allowed_defaults: blocked.allowed_defaults,
+        settings_version: account.settings_version,
     }
 }

@@ -44,9 +44,13 @@ impl Calls {
         answer.source.map(self::source).ok_or_else(nothing)
     }
 
-    /// Changes the settings of the source of that name.
+    /// Changes the settings of the source of that name, which stand as they were seen; refused
+    /// where anything of the account was changed since.
     pub async fn put_source(&self, account: &str, source: &Source, wish: &str) -> Answer<Source> {
-        let request = put(account, source, wish);
+        let request = wire::PutSourceRequest {
+            expected_version: Some(source.settings_version),
+            ..put(account, source, wish)
+        };
         let answer = call!("mapping", self.mapping, put_source, request)?;
         answer.source.map(self::source).ok_or_else(nothing)
     }
@@ -196,6 +200,7 @@ fn source(source: wire::Source) -> Source {
         name: source.name,
         existing_only: source.existing_only,
         mapping_version: source.mapping_version,
+        settings_version: source.settings_version,
         created: time(source.create_time),
         paused: time(source.pause_time),
         allowed_origins: source.allowed_origins,
@@ -234,6 +239,6 @@ fn put(account: &str, source: &Source, wish: &str) -> wire::PutSourceRequest {
         existing_only: Some(source.existing_only),
         allowed_origins: (source.kind == Kind::Classic).then_some(origins),
         request_id: wish.to_owned(),
-        create_only: false,
+        ..Default::default()
     }
 }

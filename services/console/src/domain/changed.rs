@@ -1,5 +1,7 @@
 //! The record of changes in words: it is written by programs, of methods, fields and JSON.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 use weir_values::BUILT_IN_FIELDS;
 
@@ -73,24 +75,28 @@ pub fn called(name: &str, fields: &[Field]) -> String {
     known.to_owned()
 }
 
-/// A value of the record: texts without quotes, lists and rows with commas.
-pub fn said(json: &str, fields: &[Field]) -> String {
+/// A value of the record: texts without quotes, lists and rows with commas, and what has a name by
+/// that instead of its id.
+pub fn said(json: &str, fields: &[Field], names: &HashMap<String, String>) -> String {
     match serde_json::from_str::<Value>(json) {
-        Ok(value) => of_value(&value, fields),
+        Ok(value) => of_value(&value, fields, names),
         Err(_) => json.to_owned(),
     }
 }
 
-fn of_value(value: &Value, fields: &[Field]) -> String {
+fn of_value(value: &Value, fields: &[Field], names: &HashMap<String, String>) -> String {
     match value {
         Value::Null => "none".to_owned(),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         Value::Number(number) => number.to_string(),
-        Value::String(text) => of_text(text, fields),
+        Value::String(text) => match names.get(text) {
+            Some(name) => name.clone(),
+            None => of_text(text, fields),
+        },
         Value::Array(all) if all.is_empty() => "none".to_owned(),
         Value::Array(all) => {
-            let all: Vec<_> = all.iter().map(|one| of_value(one, fields)).collect();
+            let all: Vec<_> = all.iter().map(|one| of_value(one, fields, names)).collect();
             all.join(", ")
         }
         Value::Object(members) => {
@@ -104,7 +110,7 @@ fn of_value(value: &Value, fields: &[Field]) -> String {
             let said: Vec<_> = said
                 .map(|(name, value)| {
                     let name = name.replace('_', " ");
-                    format!("{name} {}", of_value(value, fields))
+                    format!("{name} {}", of_value(value, fields, names))
                 })
                 .collect();
             said.join(", ")
@@ -200,8 +206,10 @@ mod tests {
             ),
             (r#"{"trait_path":"mail","words":false}"#, "trait path mail"),
             ("no json", "no json"),
+            (r#"["a1","a2"]"#, "Shop, a2"),
         ] {
-            assert_eq!(said(json, &fields), words);
+            let names = HashMap::from([("a1".to_owned(), "Shop".to_owned())]);
+            assert_eq!(said(json, &fields, &names), words);
         }
         assert_eq!(called("int::size", &fields), "Shoe size");
         assert_eq!(called("plan.activity_slots", &fields), "Activity slots");

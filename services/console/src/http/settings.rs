@@ -2,6 +2,7 @@
 
 mod change;
 
+use std::collections::HashMap;
 use std::fmt::Display;
 
 use ::http::{HeaderValue, header};
@@ -9,11 +10,14 @@ use askama::Template;
 use axum::response::IntoResponse;
 
 use super::failure::{Page, Part};
+use super::faults::Faults;
 use super::frame::Frame;
 use super::visit::Visit;
 use super::{html, respond};
 use crate::domain::configuration::{self, Described};
-use crate::domain::model::{Account, Blocked, Change, Delivery, Field, MailStatus, Page as List};
+use crate::domain::model::{
+    Account, Blocked, Change, Delivery, Field, MailStatus, Page as List, Reindex,
+};
 use crate::domain::{Form, changed};
 
 pub use change::change;
@@ -29,6 +33,8 @@ struct SettingsPage {
     mail: Option<Part<MailStatus>>,
     deliveries: Part<Vec<Delivery>>,
     fields: Part<Vec<Field>>,
+    /// What tells contacts apart is about to become something else.
+    under_way: Option<Reindex>,
     shown: Shown,
 }
 
@@ -37,7 +43,7 @@ struct SettingsPage {
 struct Shown {
     /// What was written, where that is not saved.
     sent: Form,
-    fault: String,
+    faults: Faults,
     /// Of a test that was just made.
     tested: Vec<Delivery>,
 }
@@ -108,19 +114,21 @@ async fn show(visit: &Visit, account: Account, shown: Shown) -> Page {
             false => None,
         }
     };
-    let (frame, mail, deliveries, fields) = tokio::join!(
+    let (frame, mail, deliveries, fields, reindex) = tokio::join!(
         visit.frame("Settings", SECTION),
         mail,
         visit.calls.deliveries(id),
-        visit.calls.fields(id)
+        visit.calls.fields(id),
+        visit.calls.reindex(id)
     );
-    let status = respond::status_of(&shown.fault);
+    let status = shown.faults.status();
     let page = SettingsPage {
         frame,
         account,
         mail: mail.map(Part::from),
         deliveries: deliveries.into(),
         fields: fields.into(),
+        under_way: reindex.ok().filter(Reindex::is_under_way),
         shown,
     };
     Ok(respond::with_status(status, &page))
@@ -132,6 +140,8 @@ struct ChangesPage {
     frame: Frame,
     changes: Part<List<Change>>,
     fields: Vec<Field>,
+    /// Of accounts and sources, by id.
+    names: HashMap<String, String>,
 }
 
 impl ChangesPage {
@@ -144,24 +154,39 @@ impl ChangesPage {
     }
 
     fn said(&self, json: &str) -> html::Markup {
-        html::value(&changed::said(json, &self.fields))
+        html::value(&changed::said(json, &self.fields, &self.names))
+    }
+
+    /// What was changed: by its name, where it has one that is known here.
+    fn thing(&self, change: &Change) -> html::Markup {
+        match self.names.get(&change.thing_id) {
+            Some(name) => html::value(name),
+            None => html::id(&change.thing_id),
+        }
     }
 }
 
 /// Who changed what (semantics 9.5).
 pub async fn changes(visit: Visit) -> Page {
-    let (frame, changes, fields) = tokio::join!(
+    let (frame, changes, fields, sources) = tokio::join!(
         visit.frame("Change record", SECTION),
         visit
             .calls
             .changes(visit.account(), visit.query.get("page")),
-        visit.calls.fields(visit.account())
+        visit.calls.fields(visit.account()),
+        visit.calls.sources(visit.account())
     );
     let base = frame.base();
+    let accounts = frame.accounts.iter().chain(&frame.account);
+    let accounts = accounts.map(|one| (one.id.clone(), one.name.clone()));
+    let sources = sources.unwrap_or_default().into_iter();
+    let sources = sources.map(|one| (one.id, one.name));
+    let names = sources.chain(accounts).collect();
     Ok(respond::page(&ChangesPage {
         frame: frame.under("Settings", &format!("{base}/settings")),
         changes: changes.into(),
         fields: fields.unwrap_or_default(),
+        names,
     }))
 }
 

@@ -3,8 +3,10 @@
 use askama::Template;
 use chrono::TimeDelta;
 use futures_util::future::join_all;
+use weir_reasons::Reason;
 
 use super::failure::{Page, Part};
+use super::faults::Faults;
 use super::frame::Frame;
 use super::visit::{Post, Visit};
 use super::{html, respond};
@@ -16,6 +18,8 @@ pub const SECTION: &str = "sources";
 const DAY: usize = 24;
 /// As of mapping: 30 days.
 const MAX_OVERLAP: i64 = 720;
+/// As of the settings of an account.
+const TRIES: usize = 5;
 pub const MERGING: &str = "When a contact is there already";
 
 /// A source in the list.
@@ -88,7 +92,7 @@ struct SettingsPage {
     merging: [Merging; 3],
     /// Events that were answered in the last 24 hours: what its keys, a pause and a deletion concern.
     came: Option<i64>,
-    fault: String,
+    faults: Faults,
     /// Shown once.
     new_key: String,
     /// What was written, where that is not saved.
@@ -148,10 +152,10 @@ impl SettingsPage {
 }
 
 pub async fn settings(visit: Visit) -> Page {
-    show_settings(&visit, String::new(), String::new()).await
+    show_settings(&visit, Faults::default(), String::new()).await
 }
 
-async fn show_settings(visit: &Visit, fault: String, new_key: String) -> Page {
+async fn show_settings(visit: &Visit, faults: Faults, new_key: String) -> Page {
     let (account, id) = (visit.account(), visit.source());
     let since = visit.now - TimeDelta::hours(DAY as i64 - 1);
     let (frame, source, keys, others, outcome) = tokio::join!(
@@ -164,7 +168,7 @@ async fn show_settings(visit: &Visit, fault: String, new_key: String) -> Page {
     let source = visit.need(SECTION, source).await?;
     let mut others = others.unwrap_or_default();
     others.retain(|other| other.id != source.id && other.mapping_version > 1);
-    let status = respond::status_of(&fault);
+    let status = faults.status();
     let page = SettingsPage {
         frame: frame.under_source(&source),
         source,
@@ -173,11 +177,11 @@ async fn show_settings(visit: &Visit, fault: String, new_key: String) -> Page {
         others,
         merging: Merging::ALL,
         came: outcome.ok().map(|outcome| outcome.answered),
-        sent: match fault.is_empty() {
+        sent: match faults.is_empty() {
             true => Form::default(),
             false => visit.sent.clone(),
         },
-        fault,
+        faults,
         new_key,
     };
     Ok(respond::with_status(status, &page))
@@ -231,8 +235,8 @@ async fn end(visit: &Visit, done: Answer<&str>) -> Page {
 
 /// The page again, with what was written.
 async fn refuse(visit: &Visit, trouble: Trouble) -> Page {
-    let says = visit.told(SECTION, trouble).await?;
-    show_settings(visit, says, String::new()).await
+    let faults = Faults::told(visit, SECTION, trouble).await?;
+    show_settings(visit, faults, String::new()).await
 }
 
 /// As of the settings of an account: what others saved meanwhile is shown before it is replaced,
@@ -242,34 +246,42 @@ async fn merge(visit: &Visit, form: &Form) -> Page {
         Ok(merging) => merging,
         Err(fault) => return not_saved(visit, &fault).await,
     };
-    let answer = visit.calls.source(visit.account(), visit.source()).await;
-    let stands = visit.need(SECTION, answer).await?;
-    let mut wanted = stands.clone();
-    wanted.merging = merging;
-    wanted.existing_only = form.has("existing_only") && merging != Merging::Ignore;
-    if wanted.kind == Kind::Classic {
-        wanted.allowed_origins = form.list("origins");
+    for _ in 0..TRIES {
+        let answer = visit.calls.source(visit.account(), visit.source()).await;
+        let stands = visit.need(SECTION, answer).await?;
+        let mut wanted = stands.clone();
+        wanted.merging = merging;
+        wanted.existing_only = form.has("existing_only") && merging != Merging::Ignore;
+        if wanted.kind == Kind::Classic {
+            wanted.allowed_origins = form.list("origins");
+        }
+        let (now, wants) = (stands.merging_stands_as(), wanted.merging_stands_as());
+        if visit.me.may_write() && wants == now {
+            return end(visit, Ok("same")).await;
+        }
+        if visit.me.may_write() && form.get("seen") != now {
+            let says = format!(
+                "This was changed since the page was shown, by somebody else or by yourself: now \
+                 it is {now}. Nothing was saved yet: what you wrote stands below, and takes the \
+                 place of that if you save it now."
+            );
+            return show_settings(visit, Faults::whole(says), String::new()).await;
+        }
+        let wish = form.get("wish");
+        match visit.calls.put_source(visit.account(), &wanted, wish).await {
+            // Something was changed in between: these settings, or others.
+            Err(trouble) if trouble.is(Reason::MappingChanged) => {}
+            saved => return end(visit, saved.map(|_| "saved")).await,
+        }
     }
-    let (now, wants) = (stands.merging_stands_as(), wanted.merging_stands_as());
-    if visit.me.may_write() && wants == now {
-        return end(visit, Ok("same")).await;
-    }
-    if visit.me.may_write() && form.get("seen") != now {
-        let says = format!(
-            "This was changed since the page was shown, by somebody else or by yourself: now it is \
-             {now}. Nothing was saved yet: what you wrote stands below, and takes the place of that \
-             if you save it now."
-        );
-        return show_settings(visit, says, String::new()).await;
-    }
-    let wish = form.get("wish");
-    let saved = visit.calls.put_source(visit.account(), &wanted, wish).await;
-    end(visit, saved.map(|_| "saved")).await
+    let says = "Other settings of the account are being changed all the time: nothing was saved. \
+                Try again.";
+    show_settings(visit, Faults::whole(says), String::new()).await
 }
 
 async fn not_saved(visit: &Visit, fault: &Fault) -> Page {
-    let says = format!("{} Nothing was changed.", fault.sentence());
-    show_settings(visit, says, String::new()).await
+    let faults = Faults::of(std::slice::from_ref(fault), "Nothing was changed.");
+    show_settings(visit, faults, String::new()).await
 }
 
 async fn rotate(visit: &Visit, form: &Form) -> Page {
@@ -284,8 +296,8 @@ async fn rotate(visit: &Visit, form: &Form) -> Page {
     let (account, id) = (visit.account(), visit.source());
     let wish = form.get("wish");
     match visit.calls.rotate_key(account, id, hours, wish).await {
-        Ok(key) if key.is_empty() => show_settings(visit, MADE.to_owned(), key).await,
-        Ok(key) => show_settings(visit, String::new(), key).await,
+        Ok(key) if key.is_empty() => show_settings(visit, Faults::whole(MADE), key).await,
+        Ok(key) => show_settings(visit, Faults::default(), key).await,
         Err(trouble) => refuse(visit, trouble).await,
     }
 }
@@ -296,7 +308,7 @@ async fn delete(visit: &Visit, form: &Form) -> Page {
     let source = visit.need(SECTION, answer).await?;
     if form.raw("typed") != source.name {
         let says = "Nothing was deleted: what you typed is not the name of the source.";
-        return show_settings(visit, says.to_owned(), String::new()).await;
+        return show_settings(visit, Faults::at("typed", says), String::new()).await;
     }
     match visit.calls.delete_source(account, id).await {
         Ok(()) => {

@@ -5,6 +5,7 @@ use chrono::{DurationRound, TimeDelta};
 use weir_reasons::Reason;
 
 use super::failure::{Page, Part};
+use super::faults::Faults;
 use super::frame::Frame;
 use super::settings::SECTION;
 use super::visit::{Post, Visit};
@@ -21,7 +22,7 @@ const ROLES: [&str; 3] = ["read", "write", "admin"];
 struct TokensPage {
     frame: Frame,
     tokens: Part<List<Token>>,
-    fault: String,
+    faults: Faults,
     /// Shown once.
     secret: String,
     /// What was written, where no token was made of it.
@@ -66,20 +67,20 @@ pub async fn list(visit: Visit) -> Page {
     if !visit.me.may_administrate() {
         return Err(visit.not_for_this_role(SECTION, "admin").await);
     }
-    show(&visit, String::new(), String::new(), Form::default()).await
+    show(&visit, Faults::default(), String::new(), Form::default()).await
 }
 
-async fn show(visit: &Visit, fault: String, secret: String, sent: Form) -> Page {
+async fn show(visit: &Visit, faults: Faults, secret: String, sent: Form) -> Page {
     let (frame, tokens) = tokio::join!(
         visit.frame("Tokens", SECTION),
         visit.calls.tokens(Vec::new(), visit.query.get("page"))
     );
     let base = frame.base();
-    let status = respond::status_of(&fault);
+    let status = faults.status();
     let page = TokensPage {
         frame: frame.under("Settings", &format!("{base}/settings")),
         tokens: tokens.into(),
-        fault,
+        faults,
         secret,
         sent,
     };
@@ -96,26 +97,26 @@ pub async fn change(post: Post) -> Page {
         return match visit.calls.revoke_token(form.get("token")).await {
             Ok(()) => Ok(respond::go(&format!("{here}?done=token-revoked"))),
             Err(trouble) => {
-                let says = visit.told(SECTION, trouble).await?;
-                show(&visit, says, String::new(), Form::default()).await
+                let faults = Faults::told(&visit, SECTION, trouble).await?;
+                show(&visit, faults, String::new(), Form::default()).await
             }
         };
     }
     let new = match read(&form, visit.account(), visit.now) {
         Ok(new) => new,
         Err(fault) => {
-            let fault = format!("{} No token was made.", fault.sentence());
-            return show(&visit, fault, String::new(), form).await;
+            let faults = Faults::of(&[fault], "No token was made.");
+            return show(&visit, faults, String::new(), form).await;
         }
     };
-    let (fault, secret) = match visit.calls.create_token(&new).await {
-        Ok(secret) if secret.is_empty() => (MADE.to_owned(), secret),
+    let faults = match visit.calls.create_token(&new).await {
+        Ok(secret) if secret.is_empty() => Faults::whole(MADE),
         // What was written differs: as well a second press of the same button.
-        Err(trouble) if trouble.is(Reason::RequestIdTaken) => (MADE.to_owned(), String::new()),
-        Ok(secret) => return show(&visit, String::new(), secret, Form::default()).await,
-        Err(trouble) => (visit.told(SECTION, trouble).await?, String::new()),
+        Err(trouble) if trouble.is(Reason::RequestIdTaken) => Faults::whole(MADE),
+        Ok(secret) => return show(&visit, Faults::default(), secret, Form::default()).await,
+        Err(trouble) => Faults::told(&visit, SECTION, trouble).await?,
     };
-    show(&visit, fault, secret, form).await
+    show(&visit, faults, String::new(), form).await
 }
 
 fn read(form: &Form, account: &str, now: Time) -> Result<NewToken, Fault> {

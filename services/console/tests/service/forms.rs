@@ -1,12 +1,17 @@
 //! What becomes of what people write: it is taken as it stands, or refused and kept.
 
 use weir_proto::access::v1 as access;
+use weir_proto::contact::v1 as contact;
 use weir_proto::mapping::v1 as wire;
+use weir_reasons::Reason;
 
 use crate::harness::{Answer, Console, SOURCE};
 use crate::stub::{ACCOUNT, READ};
 
 const ROTATE: &str = "/weir.mapping.v1.ConfigurationService/RotateKey";
+const RENAME: &str = "/weir.mapping.v1.ConfigurationService/RenameSource";
+const PUT_ACCOUNT: &str = "/weir.mapping.v1.MappingService/PutAccount";
+const PUT_SOURCE: &str = "/weir.mapping.v1.MappingService/PutSource";
 const CREATE: &str = "/weir.access.v1.TokenService/CreateToken";
 
 /// Sends a form below the account, as it would stand in an address; a `%` is the source.
@@ -168,6 +173,125 @@ async fn what_others_changed_meanwhile_is_shown_before_it_is_replaced() {
     let says = format!("{plan}&seen={seen}");
     let answer = send(&console, &cookie, "settings", &says).await;
     assert_eq!(answer.status, 303, "{}", answer.text);
+}
+
+#[tokio::test]
+async fn what_is_changed_between_look_and_save_is_looked_at_anew() {
+    let overtaken = || weir_rpc::aborted(Reason::MappingChanged, "the settings were changed");
+    let plan = "do=plan&included=5&additional=0&slots=9&profile_factor=2&activity_factor=2";
+    let merge = "do=merge&merging=append&wish=w";
+    for (path, says, method, done) in [
+        ("settings", plan, PUT_ACCOUNT, "done=saved"),
+        ("%/settings", merge, PUT_SOURCE, "done=saved"),
+    ] {
+        let console = Console::start().await;
+        let cookie = console.administrator().await;
+        let page = format!("/accounts/{ACCOUNT}/{path}");
+        let page = page.replace('%', &format!("sources/{SOURCE}"));
+        let seen = console.get(&page, &cookie).await.hidden("seen");
+        let seen: String = form_urlencoded::byte_serialize(seen.as_bytes()).collect();
+        let says = format!("{says}&seen={seen}");
+        // Something else of the account: what this is about stands as it was seen.
+        console.stub.refuse_once(method, overtaken());
+        let answer = send(&console, &cookie, path, &says).await;
+        assert!(answer.location().contains(done), "{path}: {}", answer.text);
+        let expected: Vec<Option<i64>> = match method {
+            PUT_ACCOUNT => {
+                let sent: Vec<wire::PutAccountRequest> = console.stub.sent(method);
+                sent.iter().map(|one| one.expected_version).collect()
+            }
+            _ => {
+                let sent: Vec<wire::PutSourceRequest> = console.stub.sent(method);
+                sent.iter().map(|one| one.expected_version).collect()
+            }
+        };
+        assert_eq!(expected, [Some(3), Some(3)], "{path}: as it was read");
+        // Over and over: nothing is said to be saved, and nothing typed is lost.
+        console.stub.refuse(method, overtaken());
+        let answer = send(&console, &cookie, path, &says).await;
+        assert_eq!(answer.status, 422, "{path}");
+        let told = "nothing was saved";
+        assert!(answer.text.contains(told), "{path}: {}", answer.text);
+        let typed = match method {
+            PUT_ACCOUNT => "required value=\"9\"",
+            _ => "value=\"append\" checked",
+        };
+        assert!(answer.text.contains(typed), "{path}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_on_top_with_links_and_at_each_field() {
+    let console = Console::start().await;
+    let cookie = console.administrator().await;
+    let plan = "do=plan&included=x&additional=0&slots=abc&profile_factor=2&activity_factor=2";
+    let name = || weir_rpc::invalid("name", "must not hold control characters");
+    let slots = || weir_rpc::invalid("plan.activity_slots", "must be from 0 to 10000");
+    console.stub.refuse(RENAME, name());
+    console.stub.refuse(CREATE, name());
+    console.stub.refuse(PUT_ACCOUNT, slots());
+    let right = "do=plan&included=5&additional=0&slots=9&profile_factor=2&activity_factor=2";
+    let page = format!("/accounts/{ACCOUNT}/settings");
+    let seen = console.get(&page, &cookie).await.hidden("seen");
+    let seen: String = form_urlencoded::byte_serialize(seen.as_bytes()).collect();
+    let right = format!("{right}&seen={seen}");
+    let token = "do=create&name=n&accounts=one&role=read&days=30";
+    for (path, says, fields) in [
+        ("settings", plan, &["included", "slots"][..]),
+        ("settings", &right, &["slots"]),
+        ("%/settings", "do=rename&name=n", &["name"]),
+        ("%/settings", "do=merge&merging=x", &["merging"]),
+        ("%/settings", "do=rotate&overlap=x", &["overlap"]),
+        ("settings/tokens", token, &["name"]),
+        (
+            "settings/tokens",
+            "do=create&name=n&accounts=one&role=x&days=30",
+            &["role"],
+        ),
+    ] {
+        let answer = send(&console, &cookie, path, says).await;
+        assert_eq!(answer.status, 422, "{path} {says}: {}", answer.text);
+        let text = &answer.text;
+        assert_eq!(text.matches("aria-invalid").count(), fields.len(), "{text}");
+        for field in fields {
+            for part in [
+                format!("<a href=\"#{field}\">"),
+                format!(" id=\"{field}\""),
+                format!("aria-invalid=\"true\" aria-describedby=\"fault-{field}\""),
+                format!(" id=\"fault-{field}\""),
+            ] {
+                assert!(text.contains(&part), "{path} {says}: {part}: {text}");
+            }
+        }
+        // Whoever does not see it is led there.
+        assert!(text.contains("role=\"alert\" tabindex=\"-1\" autofocus"));
+    }
+}
+
+#[tokio::test]
+async fn settings_lead_to_a_change_of_identifiers_that_no_batch_has_told_of() {
+    let console = Console::start().await;
+    let cookie = console.administrator().await;
+    let page = format!("/accounts/{ACCOUNT}/settings");
+    let get = "/weir.contact.v1.IdentityService/GetReindex";
+    let told = async |state: contact::ReindexState| {
+        let run = contact::Reindex {
+            state: state.into(),
+            unique_identifiers: vec!["phn::phone".to_owned()],
+            contacts: 7_000,
+            seen_contacts: 1_204,
+            ..Default::default()
+        };
+        let reindex = Some(run);
+        console
+            .stub
+            .answer(get, &contact::GetReindexResponse { reindex });
+        let text = console.get(&page, &cookie).await.text;
+        text.contains("1,204 of 7,000 contacts were looked at for <bdi>Phone</bdi>")
+            && text.contains(&format!("href=\"/accounts/{ACCOUNT}/reindex\""))
+    };
+    assert!(told(contact::ReindexState::Running).await);
+    assert!(!told(contact::ReindexState::Done).await);
 }
 
 #[tokio::test]

@@ -46,6 +46,8 @@ pub struct Account {
     pub keep_user_ids_apart: bool,
     pub blocked: Vec<Blocked>,
     pub allowed_defaults: Vec<String>,
+    /// Of all that is set up in it: a change says which one it has seen.
+    pub settings_version: i64,
 }
 
 /// What tells contacts apart changes over those that are there (semantics 3.2).

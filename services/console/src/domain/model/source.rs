@@ -127,6 +127,8 @@ pub struct Source {
     pub merging: Merging,
     pub existing_only: bool,
     pub mapping_version: i64,
+    /// Of all that is set up in its account: a change says which one it has seen.
+    pub settings_version: i64,
     pub created: Option<Time>,
     pub paused: Option<Time>,
     pub allowed_origins: Vec<String>,

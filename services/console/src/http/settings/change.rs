@@ -1,15 +1,20 @@
 //! What the forms of the settings do, one part of an account at a time.
 //!
 //! **Invariant:** a part is changed only as long as it stands as the page had it that somebody
-//! looked at: what others saved meanwhile is shown to them first.
+//! looked at: what others saved meanwhile is shown to them first. It is compared with what is read
+//! here, and mapping changes it only as long as nothing was changed since that.
 
 use std::ops::RangeInclusive;
+
+use axum::response::Response;
+use weir_reasons::Reason;
 
 use super::{SECTION, Shown, show};
 use crate::clients::AccountPart;
 use crate::domain::model::{Account, Blocked, Strategy};
 use crate::domain::{Fault, Form, Trouble, words};
 use crate::http::failure::Page;
+use crate::http::faults::Faults;
 use crate::http::respond;
 use crate::http::visit::{Post, Visit};
 
@@ -17,6 +22,8 @@ use crate::http::visit::{Post, Visit};
 const CONTACTS: RangeInclusive<i64> = 0..=1_000_000_000;
 const SLOTS: RangeInclusive<i64> = 0..=10_000;
 const FACTOR: RangeInclusive<i64> = 0..=1_000;
+/// Something else of the account is changed in between that often: more is no accident.
+const TRIES: usize = 5;
 
 pub async fn change(post: Post) -> Page {
     let Post { visit, form } = post;
@@ -31,11 +38,26 @@ pub async fn change(post: Post) -> Page {
         }
         _ => {}
     }
-    let wanted = match read(&stands, &form) {
+    let mut stands = stands;
+    for _ in 0..TRIES {
+        if let Some(page) = saved(&visit, stands, &form).await? {
+            return Ok(page);
+        }
+        let answer = visit.calls.account(visit.account()).await;
+        stands = visit.need(SECTION, answer).await?;
+    }
+    let says = "Other settings of the account are being changed all the time: nothing was saved. \
+                Try again.";
+    refuse(&visit, stands, form, Faults::whole(says)).await
+}
+
+/// What is said of the form; none where something of the account was changed since it was looked at.
+async fn saved(visit: &Visit, stands: Account, form: &Form) -> Result<Option<Response>, Response> {
+    let wanted = match read(&stands, form) {
         Ok(wanted) => wanted,
-        Err(fault) => {
-            let fault = format!("{} Nothing was saved.", fault.sentence());
-            return refuse(&visit, stands, form, fault).await;
+        Err(faults) => {
+            let faults = Faults::of(&faults, "Nothing was saved.");
+            return refuse(visit, stands, form.clone(), faults).await.map(Some);
         }
     };
     // Who saves the same as somebody else did has nothing to decide; who may not is told that.
@@ -47,10 +69,16 @@ pub async fn change(post: Post) -> Page {
             "Somebody else changed this meanwhile: now it is {now}. Nothing was saved yet: what \
              you wrote stands below, and takes the place of theirs if you save it now."
         );
-        return refuse(&visit, stands, form, fault).await;
+        let fault = Faults::whole(fault);
+        return refuse(visit, stands, form.clone(), fault).await.map(Some);
     }
-    let saved = save(&visit, &wanted, &form).await;
-    end(&visit, stands, form, saved).await
+    match save(visit, &wanted, form).await {
+        // Whether a secret is still the one of before can't be compared.
+        Err(trouble) if trouble.is(Reason::MappingChanged) && form.get("secret").is_empty() => {
+            Ok(None)
+        }
+        done => end(visit, stands, form.clone(), done).await.map(Some),
+    }
 }
 
 /// A part of an account in words: what a form carries as what its page showed, and what is said of
@@ -94,30 +122,63 @@ fn or_none(text: &str) -> &str {
 }
 
 /// The account as it would be.
-fn read(stands: &Account, form: &Form) -> Result<Account, Fault> {
+fn read(stands: &Account, form: &Form) -> Result<Account, Vec<Fault>> {
     let mut account = stands.clone();
     match form.get("do") {
         "plan" => {
-            account.included_contacts = form.whole("included", "Included contacts", CONTACTS)?;
-            account.additional_contacts =
-                form.whole("additional", "Additional contacts", CONTACTS)?;
-            account.activity_slots = form.whole("slots", "Activity slots", SLOTS)?;
-            let (name, called) = ("profile_factor", "Identifies per contact and day");
-            account.profile_factor = form.whole(name, called, FACTOR)?;
-            let (name, called) = ("activity_factor", "Tracks per contact, activity and day");
-            account.activity_factor = form.whole(name, called, FACTOR)?;
+            let mut faults = Vec::new();
+            for (name, called, range, number) in [
+                (
+                    "included",
+                    "Included contacts",
+                    CONTACTS,
+                    &mut account.included_contacts,
+                ),
+                (
+                    "additional",
+                    "Additional contacts",
+                    CONTACTS,
+                    &mut account.additional_contacts,
+                ),
+                (
+                    "slots",
+                    "Activity slots",
+                    SLOTS,
+                    &mut account.activity_slots,
+                ),
+                (
+                    "profile_factor",
+                    "Identifies per contact and day",
+                    FACTOR,
+                    &mut account.profile_factor,
+                ),
+                (
+                    "activity_factor",
+                    "Tracks per contact, activity and day",
+                    FACTOR,
+                    &mut account.activity_factor,
+                ),
+            ] {
+                match form.whole(name, called, range) {
+                    Ok(read) => *number = read,
+                    Err(fault) => faults.push(fault),
+                }
+            }
+            if !faults.is_empty() {
+                return Err(faults);
+            }
         }
         "news" => {
             account.notification_address = form.get("address").to_owned();
             account.webhook_url = form.get("webhook").to_owned();
             // Nobody would keep it.
             if account.webhook_url.is_empty() && !form.get("secret").is_empty() {
-                return Err(Fault {
+                return Err(vec![Fault {
                     field: "Its secret".to_owned(),
                     says: "is that of a webhook: write the webhook's address as well, or leave \
                            both empty"
                         .to_owned(),
-                });
+                }]);
             }
         }
         "identity" => {
@@ -126,10 +187,12 @@ fn read(stands: &Account, form: &Form) -> Result<Account, Fault> {
             account.allowed_defaults = lines(form.raw("allowed")).map(str::to_owned).collect();
         }
         "strategy" => {
-            account.strategy = form.choice("strategy", "Key strategy", Strategy::of_code)?;
+            let read = form.choice("strategy", "Key strategy", Strategy::of_code);
+            account.strategy = read.map_err(|fault| vec![fault])?;
         }
         _ => {
-            form.choice("do", "What to save", |_| None::<()>)?;
+            let none = form.choice("do", "What to save", |_| None::<()>);
+            none.map_err(|fault| vec![fault])?;
         }
     }
     Ok(account)
@@ -142,11 +205,7 @@ async fn save(visit: &Visit, account: &Account, form: &Form) -> Result<(), Troub
             webhook_secret: form.get("secret").to_owned(),
         },
         "identity" => AccountPart::Identity,
-        _ => {
-            let unique = &account.unique_identifiers;
-            let strategy = account.strategy;
-            return visit.calls.put_identifiers(account, unique, strategy).await;
-        }
+        _ => AccountPart::Strategy,
     };
     let wish = form.get("wish");
     visit.calls.put_account(account, part, wish).await
@@ -163,7 +222,7 @@ async fn test(visit: &Visit, stands: Account, form: Form) -> Page {
         .any(|(name, saved)| form.has(name) && form.get(name) != *saved)
     {
         let fault = "Nothing was sent: a test goes to what is saved. Save first, then test.";
-        return refuse(visit, stands, form, fault.to_owned()).await;
+        return refuse(visit, stands, form, Faults::whole(fault)).await;
     }
     let sent = visit
         .calls
@@ -178,8 +237,8 @@ async fn test(visit: &Visit, stands: Account, form: Form) -> Page {
             show(visit, stands, shown).await
         }
         Err(trouble) => {
-            let says = visit.told(SECTION, trouble).await?;
-            refuse(visit, stands, form, says).await
+            let faults = Faults::told(visit, SECTION, trouble).await?;
+            refuse(visit, stands, form, faults).await
         }
     }
 }
@@ -191,30 +250,39 @@ async fn end(visit: &Visit, stands: Account, form: Form, done: Result<(), Troubl
             Ok(respond::go(&path))
         }
         Err(trouble) => {
-            let says = visit.told(SECTION, trouble).await?;
-            refuse(visit, stands, form, says).await
+            let faults = Faults::told(visit, SECTION, trouble).await?;
+            refuse(visit, stands, form, faults).await
         }
     }
 }
 
 /// The page again, with what was written.
-async fn refuse(visit: &Visit, stands: Account, sent: Form, fault: String) -> Page {
+async fn refuse(visit: &Visit, stands: Account, sent: Form, faults: Faults) -> Page {
     let shown = Shown {
         sent,
-        fault,
+        faults,
         ..Shown::default()
     };
     show(visit, stands, shown).await
 }
 
-fn blocked(text: &str) -> Result<Vec<Blocked>, Fault> {
-    let read = lines(text).enumerate().map(|(place, line)| {
-        Blocked::of_line(line).map_err(|says| Fault {
-            field: format!("Values that mean nobody, line {}", place + 1),
-            says: says.to_owned(),
-        })
-    });
-    read.collect()
+/// Names every line that is wrong.
+fn blocked(text: &str) -> Result<Vec<Blocked>, Vec<Fault>> {
+    let (mut read, mut faults) = (Vec::new(), Vec::new());
+    for (place, line) in lines(text).enumerate() {
+        match Blocked::of_line(line) {
+            Ok(blocked) => read.push(blocked),
+            Err(says) => faults.push(Fault {
+                field: format!("Values that mean nobody, line {}", place + 1),
+                says: says.to_owned(),
+            }),
+        }
+    }
+    if faults.is_empty() {
+        Ok(read)
+    } else {
+        Err(faults)
+    }
 }
 
 fn lines(text: &str) -> impl Iterator<Item = &str> {
