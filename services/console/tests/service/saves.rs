@@ -65,6 +65,9 @@ pub fn stands(stub: &Stub, rows: &[(&str, &str)], version: i64, unique: &[&str])
         ..Default::default()
     };
     stub.answer("/weir.mapping.v1.MappingService/ListFields", &fields);
+    // No change of the unique identifiers is under way.
+    let none = contact::GetReindexResponse::default();
+    stub.answer("/weir.contact.v1.IdentityService/GetReindex", &none);
 }
 
 /// How many contacts there are, and what a save answers.
