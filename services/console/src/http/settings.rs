@@ -131,6 +131,8 @@ async fn show(visit: &Visit, account: Account, shown: Shown) -> Page {
 struct ChangesPage {
     frame: Frame,
     changes: Part<List<Change>>,
+    /// Services whose part of it is missing.
+    missing: String,
     fields: Vec<Field>,
 }
 
@@ -158,7 +160,12 @@ pub async fn changes(visit: Visit) -> Page {
         visit.calls.fields(visit.account())
     );
     let base = frame.base();
+    let (changes, missing) = match changes {
+        Ok((changes, missing)) => (Ok(changes), missing),
+        Err(trouble) => (Err(trouble), Vec::new()),
+    };
     Ok(respond::page(&ChangesPage {
+        missing: missing.join(" and "),
         frame: frame.under("Settings", &format!("{base}/settings")),
         changes: changes.into(),
         fields: fields.unwrap_or_default(),
