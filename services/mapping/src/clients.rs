@@ -16,13 +16,24 @@ pub use webhooks::Webhooks;
 /// Why another service did not do what it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It is away, or too slow.
     #[error("the {0} service is away")]
     Away(&'static str),
+    #[error("the {0} service did not answer in time")]
+    Late(&'static str),
     /// A contact is stored already (semantics 3.2).
     #[error("the account has contacts")]
     ContactsExist,
     /// It answered what can't be: ours to mend.
     #[error("an answer of the {0} service could not be read")]
     Unreadable(&'static str),
+}
+
+impl Error {
+    /// Of a call to this service that got no answer.
+    fn of(service: &'static str, status: &tonic::Status) -> Self {
+        match weir_rpc::is_late(status) {
+            true => Self::Late(service),
+            false => Self::Away(service),
+        }
+    }
 }

@@ -72,8 +72,8 @@ pub use deliveries::{
 };
 pub use fields::{count_fields, get_field_named, insert_field, list_fields, types_of};
 pub use kept::{
-    Owner, choose_kept, known, known_keys, list_kept, lock_kept, mark_done, put_kept, rates,
-    recount_deferred, set_room, trim,
+    Owner, choose_kept, count_kept, known, known_keys, list_kept, lock_kept, mark_done, put_kept,
+    rates, recount_deferred, set_room, trim,
 };
 pub use kept_people::{KeptRaw, drop_kept, kept_raw};
 pub use keys::{

@@ -14,9 +14,10 @@ use weir_reasons::Reason;
 /// Why another service gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It is away, or too slow.
     #[error("the {0} service is away")]
     Away(&'static str),
+    #[error("the {0} service did not answer in time")]
+    Late(&'static str),
     /// It does not know the account.
     #[error("no such account")]
     UnknownAccount,
@@ -35,5 +36,8 @@ fn failure(service: &'static str, status: &tonic::Status) -> Error {
         return Error::UnknownAccount;
     }
     tracing::warn!(service, code = ?status.code(), message = status.message(), "no answer");
+    if weir_rpc::is_late(status) {
+        return Error::Late(service);
+    }
     Error::Away(service)
 }

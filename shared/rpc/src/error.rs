@@ -118,6 +118,33 @@ pub fn unavailable(what: &str) -> Status {
     Status::with_error_details(Code::Unavailable, format!("{what} is away"), details)
 }
 
+/// Something that is needed did not answer in time; the same call may succeed later.
+pub fn slow(what: &str) -> Status {
+    let away = unavailable(what);
+    let details = away.get_error_details();
+    let message = format!("{what} did not answer in time");
+    Status::with_error_details(Code::Unavailable, message, details)
+}
+
+/// Whether a call of ours ended without an answer because that took too long: its time was over,
+/// here (which tonic calls cancelled) or there, or its connection did not answer either.
+pub fn is_late(status: &Status) -> bool {
+    if matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled) {
+        return true;
+    }
+    let mut next = std::error::Error::source(status);
+    while let Some(error) = next {
+        if error.is::<tonic::ConnectError>() {
+            return false;
+        }
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            return error.is_timeout();
+        }
+        next = error.source();
+    }
+    false
+}
+
 /// No time was left; what was done is not known.
 pub fn late() -> Status {
     let message = "the deadline passed before the work was done";
@@ -166,6 +193,7 @@ mod tests {
                 Reason::ContactUnknown,
             ),
             (unavailable("the database"), Reason::ServiceAway),
+            (slow("the database"), Reason::ServiceAway),
             (late(), Reason::TooLate),
             (internal(), Reason::Internal),
             (told_epoch.clone(), Reason::EpochPast),

@@ -22,8 +22,8 @@ pub use access::{Access, Secret, call_as};
 pub use client::{Channel, NotAnAddress, Peer, connect};
 pub use deadline::Deadline;
 pub use error::{
-    aborted, internal, invalid, invalid_all, late, not_found, reason_of, refused, refused_with,
-    told, unavailable, unknown_page,
+    aborted, internal, invalid, invalid_all, is_late, late, not_found, reason_of, refused,
+    refused_with, slow, told, unavailable, unknown_page,
 };
 pub use faults::Faults;
 pub use page::{MAX_PAGE_BYTES, Page, page_limit, page_size, page_start};

@@ -102,7 +102,7 @@ fn a_reason_that_was_cured_leads_to_its_replay_and_a_whole_identifier_to_its_con
         eventually("it was taken", async || {
             browser.go(&logs).await;
             let said = browser.text("main").await;
-            said.contains("None of them is left to be replayed")
+            said.contains("All that was kept of them was stored since")
         })
         .await;
 

@@ -8,8 +8,8 @@ use super::trouble::call;
 use super::{Answer, Calls};
 use crate::domain::Time;
 use crate::domain::model::{
-    Kept, KeptFilter, LogEntry, LogFilter, Outcome, Page, Recent, Replay, ReplayPreview, Stage,
-    Story, Summary, Tried,
+    Kept, KeptCount, KeptFilter, LogEntry, LogFilter, Outcome, Page, Previewed, Recent, Replay,
+    ReplayPreview, Stage, Story, Summary, Tried,
 };
 
 /// What a page of a list holds.
@@ -126,12 +126,42 @@ impl Calls {
             filter: Some(wire_filter(filter)),
             page_size: PAGE,
             page_token: page_token.to_owned(),
+            with_counts: false,
         };
         let answer = call!("mapping", self.replay, list_kept_events, request)?;
         Ok(Page {
             items: answer.events.into_iter().map(kept).collect(),
             next: answer.next_page_token,
         })
+    }
+
+    /// How many events of each reason and name are kept that came since then, with those that were
+    /// stored meanwhile.
+    pub async fn kept_counts(
+        &self,
+        (account, source): (&str, &str),
+        since: Option<Time>,
+    ) -> Answer<Vec<KeptCount>> {
+        let filter = wire::KeptEventFilter {
+            from_time: since.map(stamp),
+            ..Default::default()
+        };
+        let request = wire::ListKeptEventsRequest {
+            account_id: account.to_owned(),
+            source_id: source.to_owned(),
+            filter: Some(filter),
+            page_size: 1,
+            page_token: String::new(),
+            with_counts: true,
+        };
+        let answer = call!("mapping", self.replay, list_kept_events, request)?;
+        let count = |one: wire::KeptEventCount| KeptCount {
+            code: one.code,
+            event_name: one.event_name,
+            count: one.count,
+            done: one.done_count,
+        };
+        Ok(answer.counts.into_iter().map(count).collect())
     }
 
     pub async fn preview_replay(
@@ -148,14 +178,7 @@ impl Calls {
             page_token: String::new(),
         };
         let answer = call!("mapping", self.replay, preview_replay, request)?;
-        let events = answer.events.into_iter().map(|event| {
-            let tried = Tried {
-                status: event.status,
-                code: event.code,
-                count: 1,
-            };
-            (kept(event.event.unwrap_or_default()), tried, event.message)
-        });
+        let events = answer.events.into_iter().map(previewed);
         Ok(ReplayPreview {
             counts: answer.counts.into_iter().map(tried).collect(),
             events: events.collect(),
@@ -284,6 +307,26 @@ fn kept(event: wire::KeptEvent) -> Kept {
         deferred: event.deferred,
         done: time(event.done_time),
         raw: event.raw,
+    }
+}
+
+/// One that would be stored but for a value is told with the reason of that value.
+fn previewed(event: wire::PreviewedEvent) -> Previewed {
+    let first = event.ignored.into_iter().next();
+    let first = first.filter(|_| event.status == 200).map(log_entry);
+    let tried = Tried {
+        status: event.status,
+        code: first.as_ref().map_or(event.code, |one| one.code.clone()),
+        count: 1,
+    };
+    Previewed {
+        event: kept(event.event.unwrap_or_default()),
+        tried,
+        says: event.message,
+        ignored: first.map_or_else(String::new, |one| match one.field.is_empty() {
+            true => one.path,
+            false => one.field,
+        }),
     }
 }
 

@@ -224,18 +224,25 @@ impl Calls {
         Ok(())
     }
 
-    pub async fn changes(&self, account: &str, page_token: &str) -> Answer<Page<Change>> {
+    /// With the services whose part of it is missing.
+    pub async fn changes(
+        &self,
+        account: &str,
+        page_token: &str,
+    ) -> Answer<(Page<Change>, Vec<String>)> {
         let request = access::ListChangesRequest {
             account_id: account.to_owned(),
             page_size: PAGE,
             page_token: page_token.to_owned(),
+            in_part: true,
             ..Default::default()
         };
         let answer = call!("mapping", self.change, list_changes, request)?;
-        Ok(Page {
+        let page = Page {
             items: answer.changes.into_iter().map(change).collect(),
             next: answer.next_page_token,
-        })
+        };
+        Ok((page, answer.missing_services))
     }
 
     pub async fn alerts(

@@ -16,7 +16,8 @@ pub fn of(service: Service, status: &Status) -> Trouble {
         status.code(),
         Code::Internal | Code::Unknown | Code::Unavailable | Code::DeadlineExceeded
     ) {
-        tracing::warn!(service, code = ?status.code(), "a call for a page failed");
+        let late = weir_rpc::is_late(status);
+        tracing::warn!(service, code = ?status.code(), late, "a call for a page failed");
     }
     match status.code() {
         Code::Unauthenticated => Trouble::SignedOut,
@@ -33,10 +34,14 @@ pub fn of(service: Service, status: &Status) -> Trouble {
             code: code(status),
             says: says(),
         },
-        Code::DeadlineExceeded => Trouble::Late { service },
-        Code::Unavailable | Code::Cancelled => Trouble::Away {
-            service: away(status.message()).unwrap_or(service),
-        },
+        _ if weir_rpc::is_late(status) => Trouble::Late { service },
+        Code::Unavailable => {
+            let of = named(status.message()).unwrap_or(service);
+            match status.message().ends_with(SLOW) {
+                true => Trouble::Late { service: of },
+                false => Trouble::Away { service: of },
+            }
+        }
         _ => Trouble::Failed {
             service,
             says: says(),
@@ -55,11 +60,15 @@ fn forbidden(status: &Status) -> Trouble {
     }
 }
 
-/// Who is away, where a service says so of one that it asks.
-fn away(says: &str) -> Option<Service> {
+/// What a service says of one that it asks, and that is there and does not answer (`weir_rpc::slow`).
+const SLOW: &str = " did not answer in time";
+
+/// Who is away, or slow, where a service says so of one that it asks.
+fn named(says: &str) -> Option<Service> {
     let named = [
         ("the mapping service", "mapping"),
         ("the contact s", "contact-upsert"),
+        ("the contact-upsert service", "contact-upsert"),
         ("the quota service", "quota"),
         ("the activity service", "activity"),
         ("the audience service", "audience"),
@@ -133,11 +142,28 @@ mod tests {
         };
         assert_eq!(away("the contact store"), "contact-upsert");
         assert_eq!(away("the contact service"), "contact-upsert");
+        assert_eq!(away("the contact-upsert service"), "contact-upsert");
         assert_eq!(away("the quota service"), "quota");
         assert_eq!(away("Redis (of the quota service)"), "Redis");
         assert_eq!(away("the database"), "mapping");
         let late = of("quota", &weir_rpc::late());
         assert!(late.says().contains("it, or one that it asks"), "{late:?}");
+    }
+
+    #[test]
+    fn whoever_hangs_is_said_to_be_late_and_not_who_was_asked() {
+        for (status, who) in [
+            (
+                weir_rpc::slow("the contact-upsert service"),
+                "contact-upsert",
+            ),
+            (weir_rpc::slow("the audience service"), "audience"),
+            // What tonic makes of a call whose time is over on this side.
+            (Status::cancelled("Timeout expired"), "quota"),
+        ] {
+            let late = of("quota", &status);
+            assert_eq!(late, Trouble::Late { service: who });
+        }
     }
 
     #[test]

@@ -15,8 +15,8 @@ pub use contact::{
     MergePreview, PreviewedField, Provenance,
 };
 pub use event::{
-    Kept, KeptFilter, LogEntry, LogFilter, Outcome, Recent, Replay, ReplayPreview, Stage, Story,
-    Summary, Tried,
+    Kept, KeptCount, KeptFilter, LogEntry, LogFilter, Outcome, Previewed, Recent, Replay,
+    ReplayPreview, Stage, Story, Summary, Tried,
 };
 pub use health::{Described, Edge, Gauge, Process, Reached, ReplicaHealth, ServiceHealth};
 pub use mapping::{

@@ -109,6 +109,9 @@ fn in_words(code: &str) -> Option<&'static str> {
             "There are contacts already: what tells them apart is changed on the map page of a \
              source, which has all of them looked at."
         }
+        Reason::ReplayRunning => {
+            "Another replay of this source has not ended: one runs at a time. Nothing was started."
+        }
         Reason::ReindexUnderWay => {
             "Contacts are being looked at for other unique identifiers now: the settings lead to \
              how far that is. Change them once it is done."

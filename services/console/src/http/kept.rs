@@ -7,8 +7,8 @@ use super::frame::Frame;
 use super::sources::SECTION;
 use super::visit::{Post, Visit};
 use super::{html, respond};
-use crate::domain::model::{Kept, KeptFilter, Page as List, Replay, ReplayPreview, Source};
-use crate::domain::{Form, words};
+use crate::domain::model::{Field, Kept, KeptFilter, Page as List, Replay, ReplayPreview, Source};
+use crate::domain::{Fault, Form, Trouble, changed, words};
 
 #[derive(Template)]
 #[template(path = "kept.html")]
@@ -80,9 +80,19 @@ struct PreviewPage {
     tab: &'static str,
     filter: KeptFilter,
     preview: Part<ReplayPreview>,
+    fields: Vec<Field>,
     fault: String,
+    /// The replay that is in the way of another one.
+    running: Option<String>,
     wish: String,
     query: String,
+}
+
+impl PreviewPage {
+    /// Of what a value would be ignored: a field by its name, else where it stands in the event.
+    fn called(&self, ignored: &str) -> String {
+        changed::field(ignored, &self.fields)
+    }
 }
 
 /// What would become of them now.
@@ -94,10 +104,18 @@ pub async fn preview(visit: Visit) -> Page {
 
 async fn show_preview(visit: &Visit, filter: KeptFilter, fault: String, wish: String) -> Page {
     let (account, id) = (visit.account(), visit.source());
-    let (frame, source, preview) = tokio::join!(
+    let running = async {
+        match fault.is_empty() {
+            true => None,
+            false => running(visit).await,
+        }
+    };
+    let (frame, source, preview, fields, running) = tokio::join!(
         visit.frame("Replay", SECTION),
         visit.calls.source(account, id),
-        visit.calls.preview_replay(account, id, &filter)
+        visit.calls.preview_replay(account, id, &filter),
+        visit.calls.fields(account),
+        running
     );
     let source = visit.need(SECTION, source).await?;
     let above = format!("/accounts/{account}/sources/{id}/kept");
@@ -109,10 +127,21 @@ async fn show_preview(visit: &Visit, filter: KeptFilter, fault: String, wish: St
         query: encoded(&filter),
         filter,
         preview: preview.into(),
+        fields: fields.unwrap_or_default(),
         fault,
+        running,
         wish,
     };
     Ok(respond::with_status(status, &page))
+}
+
+/// The replay of the source that has not ended, be it somebody else's.
+async fn running(visit: &Visit) -> Option<String> {
+    let replays = visit.calls.replays(visit.account()).await.ok()?;
+    let mut own = replays
+        .into_iter()
+        .filter(|one| one.source_id == visit.source());
+    own.find(|one| one.state == "running").map(|one| one.id)
 }
 
 pub async fn start(post: Post) -> Page {
@@ -174,16 +203,23 @@ pub async fn steer(post: Post) -> Page {
     let stands = visit.need(SECTION, stands).await?;
     let done = match (form.get("do"), stands.state) {
         // It came to its end while somebody looked at the button.
-        (_, "ended") => "replay-ended",
+        ("stop" | "resume", "ended") => "replay-ended",
         ("stop", _) => {
             let stopped = visit.calls.stop_replay(account, replay).await;
             visit.need(SECTION, stopped).await?;
             "replay-stopped"
         }
-        _ => {
+        ("resume", _) => {
             let resumed = visit.calls.resume_replay(account, replay).await;
             visit.need(SECTION, resumed).await?;
             "replay-resumed"
+        }
+        _ => {
+            let fault = Trouble::Invalid(vec![Fault {
+                field: "do".to_owned(),
+                says: "must be stop or resume. Nothing was done".to_owned(),
+            }]);
+            return Err(visit.failed(SECTION, fault).await);
         }
     };
     let path = format!(

@@ -111,7 +111,7 @@ pub async fn of_source(visit: Visit) -> Page {
     let base = format!("/accounts/{account}/sources/{id}");
     let outcome = Part::from(outcome);
     let since_then = match &outcome.value {
-        Some(outcome) => Standing::of(&visit, outcome).await,
+        Some(outcome) => Standing::of(&visit, outcome, since).await,
         None => Standing::default(),
     };
     let reasons = outcome.value.as_ref().map_or_else(Vec::new, |outcome| {

@@ -24,7 +24,17 @@ struct ReindexPage {
 
 impl ReindexPage {
     fn percent(&self) -> i64 {
-        crate::domain::chart::percent(self.reindex.seen, self.reindex.contacts)
+        match self.is_less() {
+            true => 100,
+            false => crate::domain::chart::percent(self.reindex.seen, self.reindex.contacts),
+        }
+    }
+
+    /// Identifiers are only taken away: no contact has to be looked at for them.
+    fn is_less(&self) -> bool {
+        let (old, new) = (&self.reindex.old, &self.reindex.new);
+        let is_less = new.len() < old.len() && new.iter().all(|id| old.contains(id));
+        is_less && self.reindex.seen == 0
     }
 
     fn named(&self, ids: &[String]) -> String {

@@ -139,6 +139,8 @@ async fn show(visit: &Visit, account: Account, shown: Shown) -> Page {
 struct ChangesPage {
     frame: Frame,
     changes: Part<List<Change>>,
+    /// Services whose part of it is missing.
+    missing: String,
     fields: Vec<Field>,
     /// Of accounts and sources, by id.
     names: HashMap<String, String>,
@@ -182,7 +184,12 @@ pub async fn changes(visit: Visit) -> Page {
     let sources = sources.unwrap_or_default().into_iter();
     let sources = sources.map(|one| (one.id, one.name));
     let names = sources.chain(accounts).collect();
+    let (changes, missing) = match changes {
+        Ok((changes, missing)) => (Ok(changes), missing),
+        Err(trouble) => (Err(trouble), Vec::new()),
+    };
     Ok(respond::page(&ChangesPage {
+        missing: missing.join(" and "),
         frame: frame.under("Settings", &format!("{base}/settings")),
         changes: changes.into(),
         fields: fields.unwrap_or_default(),

@@ -11,7 +11,7 @@ use super::html::{self, Markup};
 use super::resend::Sent;
 use super::respond;
 use super::visit::Visit;
-use crate::domain::model::{SourceKey, Status};
+use crate::domain::model::{LogFilter, SourceKey, Status};
 use crate::domain::{Form, words};
 
 /// What a form brings along whose sender was asked.
@@ -166,20 +166,21 @@ async fn of_source(visit: &Visit, form: &Form, act: Act) -> Question {
 }
 
 /// Another key in the place of all there are ends them at once: nobody is asked while the source
-/// waits and nobody sent by one of them, and whoever presses twice gets the key of the first press.
+/// waits and nothing came, and whoever presses twice gets the key of the first press. When a key was
+/// used is known a minute later; what came by it is in the log at once, and counted soon.
 async fn new_key(visit: &Visit, form: &Form) -> Option<Question> {
     let (account, id) = (visit.account(), visit.source());
     let (source, keys, came) = tokio::join!(
         visit.calls.source(account, id),
         visit.calls.keys(account, id),
-        came(visit)
+        came_at_least(visit)
     );
     let wish = form.clone().of_one_wish();
     let own = visit.app.sign_in.source_key(account, wish.get("wish"));
     let is_safe = |keys: &[SourceKey]| {
         let others = keys.iter().filter(|key| key.is_good(&visit.now));
-        let mut others = others.filter(|key| !key.is_of(&own));
-        others.all(|key| key.last_used.is_none())
+        let mut others = others.filter(|key| !key.is_of(&own)).peekable();
+        others.peek().is_none() || came == Some(0) && others.all(|key| key.last_used.is_none())
     };
     match (source, keys) {
         (Ok(source), Ok(keys)) if source.status == Status::WaitingForEvents && is_safe(&keys) => {
@@ -187,6 +188,7 @@ async fn new_key(visit: &Visit, form: &Form) -> Option<Question> {
         }
         (source, keys) => {
             let name = source.map(|source| source.name).unwrap_or_default();
+            let came = came.map_or_else(String::new, said);
             Some(end_keys(visit, name, &keys.unwrap_or_default(), came))
         }
     }
@@ -253,11 +255,32 @@ async fn came(visit: &Visit) -> String {
     let of = (visit.account(), visit.source());
     let since = visit.now - TimeDelta::hours(23);
     let outcome = visit.calls.summary(of, since, false).await;
-    let came = outcome.map(|outcome| words::count(outcome.answered, "event"));
-    came.map_or_else(
-        |_| String::new(),
-        |came| format!("{came} came in the last 24 hours."),
-    )
+    outcome.map_or_else(|_| String::new(), |outcome| said(outcome.answered))
+}
+
+fn said(came: i64) -> String {
+    let came = words::count(came, "event");
+    format!("{came} came in the last 24 hours.")
+}
+
+/// As much as is known of what came by now, be it not counted yet; none where that is not known.
+async fn came_at_least(visit: &Visit) -> Option<i64> {
+    let of = (visit.account(), visit.source());
+    let since = visit.now - TimeDelta::hours(23);
+    let filter = LogFilter::default();
+    let (outcome, log, recent) = tokio::join!(
+        visit.calls.summary(of, since, false),
+        visit.calls.log(of, &filter, ""),
+        visit.calls.recent(of, Vec::new(), "", "")
+    );
+    let (outcome, log, (recent, _)) = (outcome.ok()?, log.ok()?, recent.ok()?);
+    let logged = log.items.iter().filter(|one| one.status != 0);
+    let logged = logged.filter(|one| one.time.is_some_and(|time| time >= since));
+    let received = recent.items.iter();
+    let received = received.filter(|one| one.received.is_some_and(|time| time >= since));
+    let received = i64::try_from(received.count()).unwrap_or(i64::MAX);
+    let seen = logged.map(|one| one.count).sum::<i64>().max(received);
+    Some(outcome.answered.max(seen))
 }
 
 #[cfg(test)]

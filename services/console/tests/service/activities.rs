@@ -219,14 +219,19 @@ async fn who_takes_a_mapping_away_is_told_how_many_events_a_day_it_concerns_and_
     let cookie = console.administrator().await;
     for name in [NAME, HOSTILE] {
         stands(&console.stub, 1, name);
+        let summary = |status, code: &str, count| wire::LogSummary {
+            status,
+            code: code.to_owned(),
+            subject: name.to_owned(),
+            count,
+            ..Default::default()
+        };
         let taken = wire::SummarizeLogResponse {
-            summaries: vec![wire::LogSummary {
-                status: 200,
-                code: "OK".to_owned(),
-                subject: name.to_owned(),
-                count: 1_234,
-                ..Default::default()
-            }],
+            summaries: vec![
+                summary(200, "OK", 1_234),
+                summary(422, "NO_MAPPING", 64),
+                summary(0, "INTEGER_INVALID", 7),
+            ],
             ..Default::default()
         };
         let method = "/weir.mapping.v1.LogService/SummarizeLog";
@@ -234,11 +239,9 @@ async fn who_takes_a_mapping_away_is_told_how_many_events_a_day_it_concerns_and_
         let query: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
         let page = path(&format!("activities/unmap?name={query}"));
         let answer = console.get(&page, &cookie).await;
-        assert!(
-            answer.text.contains("1,234 events a day"),
-            "{}",
-            answer.text
-        );
+        let says = "<strong>1,298 events</strong> of this name came in the last 24 hours: 1,234 \
+                    stored (or known before), 64 not.";
+        assert!(answer.text.contains(says), "{}", answer.text);
         assert!(!answer.text.contains("<script>alert"), "{}", answer.text);
     }
     // An address of before asks as well.

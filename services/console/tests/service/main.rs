@@ -14,6 +14,7 @@ mod passwords;
 mod plans;
 mod posts;
 mod refusals;
+mod replays;
 mod saves;
 mod sessions;
 mod single;

@@ -14,13 +14,22 @@ fn of_source(page: &str) -> String {
     format!("/accounts/{ACCOUNT}/sources/{SOURCE}/{page}")
 }
 
-/// 64 events of a name came before it was mapped, and so many of them are kept.
-fn unmapped(stub: &Stub, name: &str, mapped: &str, kept: usize) {
+/// 64 events of a name came at once before it was mapped, and so many of them are kept, of which so
+/// many were stored since.
+fn unmapped(stub: &Stub, name: &str, mapped: &str, (kept, done): (i64, i64)) {
+    let hour: chrono::DateTime<chrono::Utc> = "2026-11-27T09:00:00Z".parse().unwrap();
+    let hour = Some(prost_types::Timestamp {
+        seconds: hour.timestamp(),
+        nanos: 0,
+    });
     let summary = wire::LogSummary {
         status: 422,
         code: "NO_MAPPING".to_owned(),
         subject: name.to_owned(),
         count: 64,
+        first_time: hour,
+        last_time: hour,
+        hours: vec![wire::HourCount { hour, count: 64 }],
         ..Default::default()
     };
     let log = wire::SummarizeLogResponse {
@@ -38,12 +47,15 @@ fn unmapped(stub: &Stub, name: &str, mapped: &str, kept: usize) {
     };
     let list = "/weir.mapping.v1.MappingService/ListActivityMappings";
     stub.answer(list, &activities);
-    let event = wire::KeptEvent {
+    let count = wire::KeptEventCount {
+        code: "NO_MAPPING".to_owned(),
         event_name: name.to_owned(),
-        ..Default::default()
+        count: kept,
+        done_count: done,
     };
+    let counts = Some(count).filter(|count| count.count > 0);
     let events = wire::ListKeptEventsResponse {
-        events: vec![event; kept],
+        counts: counts.into_iter().collect(),
         ..Default::default()
     };
     stub.answer("/weir.mapping.v1.ReplayService/ListKeptEvents", &events);
@@ -54,21 +66,28 @@ async fn a_reason_that_was_cured_says_so_and_leads_to_the_replay() {
     let console = Console::start().await;
     let cookie = console.administrator().await;
     let text = async || console.get(&of_source("logs"), &cookie).await.text;
-    unmapped(&console.stub, "Order Shipped", "Order Sent", 3);
+    unmapped(&console.stub, "Order Shipped", "Order Sent", (50, 0));
     let before = text().await;
     assert!(before.contains("was never saved"), "{before}");
     assert!(before.contains(">Map it</a>"), "{before}");
-    unmapped(&console.stub, "Order Shipped", "Order Shipped", 3);
+    let some = "50 of 64 were kept; the others came too many at once: have them sent again.";
+    assert!(before.contains(some), "{before}");
+    unmapped(&console.stub, "Order Shipped", "Order Shipped", (50, 0));
     let since = text().await;
     assert!(!since.contains(">Map it</a>"), "{since}");
     assert!(!since.contains("was never saved"), "{since}");
-    assert!(since.contains("Mapped since: 3 kept events can be replayed."));
-    assert!(since.contains(">Replay 3</a>"), "{since}");
+    assert!(since.contains("Mapped since: 50 kept events can be replayed."));
+    assert!(since.contains(some), "{since}");
+    assert!(since.contains(">Replay 50</a>"), "{since}");
     assert!(since.contains("kept/replay?code=NO_MAPPING&#38;event=Order+Shipped"));
-    unmapped(&console.stub, "Order Shipped", "Order Shipped", 0);
+    unmapped(&console.stub, "Order Shipped", "Order Shipped", (50, 50));
     let replayed = text().await;
-    assert!(replayed.contains("Mapped since. None of them is left"));
+    assert!(replayed.contains("Mapped since. All that was kept of them was stored since."));
     assert!(!replayed.contains(">Map it</a>"), "{replayed}");
+    unmapped(&console.stub, "Order Shipped", "Order Shipped", (0, 0));
+    let never = text().await;
+    assert!(never.contains("Mapped since. None of them is kept"));
+    assert!(never.contains("None of the 64 was kept: too many came at once."));
 }
 
 #[tokio::test]
@@ -171,31 +190,70 @@ async fn a_story_without_stages_says_why_there_are_none() {
 }
 
 #[tokio::test]
-async fn a_replay_that_is_done_is_not_said_to_be_stopped() {
+async fn a_part_of_the_record_that_does_not_come_is_named_and_the_rest_is_shown() {
     let console = Console::start().await;
     let cookie = console.administrator().await;
-    let token = console.form_token(&cookie).await;
-    let replay = wire::GetReplayResponse {
-        replay: Some(wire::Replay {
-            state: wire::ReplayState::Ended.into(),
-            event_count: 3,
+    let list = access::ListChangesResponse {
+        changes: vec![access::Change {
+            method: "/weir.mapping.v1.MappingService/PutAccount".to_owned(),
+            ..Default::default()
+        }],
+        missing_services: vec!["audience".to_owned()],
+        ..Default::default()
+    };
+    let method = "/weir.access.v1.ChangeService/ListChanges";
+    console.stub.answer(method, &list);
+    let page = format!("/accounts/{ACCOUNT}/settings/changes");
+    let told = console.get(&page, &cookie).await.text;
+    assert!(told.contains("What audience noted is missing"), "{told}");
+    assert!(
+        told.contains("Changed the account&#39;s settings"),
+        "{told}"
+    );
+    let asked: Vec<access::ListChangesRequest> = console.stub.sent(method);
+    assert!(asked.iter().all(|one| one.in_part));
+}
+
+#[tokio::test]
+async fn where_an_identifier_only_went_no_contact_is_counted() {
+    let console = Console::start().await;
+    let cookie = console.administrator().await;
+    let reindex = contact::GetReindexResponse {
+        reindex: Some(contact::Reindex {
+            old_unique_identifiers: vec!["str::email".to_owned(), "phn::phone".to_owned()],
+            unique_identifiers: vec!["str::email".to_owned()],
+            contacts: 40_038,
             ..Default::default()
         }),
     };
-    let get = "/weir.mapping.v1.ReplayService/GetReplay";
-    console.stub.answer(get, &replay);
-    console.stub.forget_calls();
-    let page = of_source("replays/r");
-    let form = [("form_token", &*token), ("do", "stop")];
-    let answer = console.post(&page, &cookie, &form).await;
-    assert!(
-        answer.location().ends_with("done=replay-ended"),
-        "{answer:?}"
-    );
-    let stops = console.stub.calls();
-    assert!(stops.iter().all(|(path, _)| !path.ends_with("StopReplay")));
-    let shown = console.get(&page, &cookie).await.text;
-    assert!(!shown.contains("it goes on"), "{shown}");
+    let method = "/weir.contact.v1.IdentityService/GetReindex";
+    console.stub.answer(method, &reindex);
+    let page = format!("/accounts/{ACCOUNT}/reindex");
+    let told = console.get(&page, &cookie).await.text;
+    assert!(told.contains("no contact had to be looked at"), "{told}");
+    assert!(!told.contains("of 40,038 contacts"), "{told}");
+}
+
+#[tokio::test]
+async fn what_two_versions_differ_in_is_called_by_its_name() {
+    let console = Console::start().await;
+    let cookie = console.administrator().await;
+    let row = wire::RowDifference {
+        field_after: Some(wire::FieldMapping {
+            field_id: "str::first".to_owned(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let compared = wire::DiffMappingVersionsResponse {
+        rows: vec![row],
+        ..Default::default()
+    };
+    let method = "/weir.mapping.v1.ConfigurationService/DiffMappingVersions";
+    console.stub.answer(method, &compared);
+    let page = of_source("map/versions?from=3&to=3");
+    let told = console.get(&page, &cookie).await.text;
+    assert!(told.contains("<td><bdi>First name</bdi></td>"), "{told}");
 }
 
 #[tokio::test]

@@ -192,6 +192,39 @@ async fn a_name_that_is_taken_changes_nothing_of_the_source_that_has_it() {
     }
 }
 
+/// So many events came within the hour, as the counts, the log and the recent events have it.
+fn came(stub: &Stub, counted: i64, logged: usize, recent: usize) {
+    let now: chrono::DateTime<chrono::Utc> = "2026-11-27T09:59:00Z".parse().unwrap();
+    let now = Some(prost_types::Timestamp {
+        seconds: now.timestamp(),
+        nanos: 0,
+    });
+    let counts = wire::SummarizeLogResponse {
+        answered_events: counted,
+        ..Default::default()
+    };
+    stub.answer("/weir.mapping.v1.LogService/SummarizeLog", &counts);
+    let line = wire::LogEntry {
+        log_time: now,
+        status: 422,
+        ..Default::default()
+    };
+    let log = wire::ListLogResponse {
+        entries: vec![line; logged],
+        ..Default::default()
+    };
+    stub.answer("/weir.mapping.v1.MappingService/ListLog", &log);
+    let event = wire::RecentEvent {
+        receive_time: now,
+        ..Default::default()
+    };
+    let events = wire::ListRecentEventsResponse {
+        events: vec![event; recent],
+        ..Default::default()
+    };
+    stub.answer("/weir.mapping.v1.StoryService/ListRecentEvents", &events);
+}
+
 #[tokio::test]
 async fn a_new_key_from_a_stale_waiting_page_is_asked_about_where_others_would_end() {
     use wire::SourceStatus::{Active, WaitingForEvents};
@@ -224,8 +257,18 @@ async fn a_new_key_from_a_stale_waiting_page_is_asked_about_where_others_would_e
         assert!(done.text.contains("id=\"key\""), "{}", done.text);
         assert_eq!(console.stub.sent::<wire::RevokeKeyRequest>(REVOKE).len(), 1);
     }
-    // While nobody ever sent by a key it is as it was: one press.
     stands(&console.stub, WaitingForEvents, "pau-____…___8", false);
+    // That a key was used is known a minute later; what came by it is known before.
+    for (counted, logged, recent) in [(1, 0, 0), (0, 1, 0), (0, 0, 1)] {
+        came(&console.stub, counted, logged, recent);
+        console.stub.forget_calls();
+        let asked = console.post(&path, &cookie, &form).await;
+        let says = "1 event came in the last 24 hours";
+        assert!(asked.text.contains(says), "{}", asked.text);
+        assert!(console.stub.sent::<wire::CreateKeyRequest>(KEY).is_empty());
+    }
+    // While nobody ever sent by a key it is as it was: one press.
+    came(&console.stub, 0, 0, 0);
     let done = console.post(&path, &cookie, &form).await;
     assert!(done.text.contains("id=\"key\""), "{}", done.text);
 }

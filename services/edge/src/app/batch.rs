@@ -80,6 +80,16 @@ pub(super) enum Content {
     Echo(Envelope),
 }
 
+impl Content {
+    /// Empty where it has none, or none that could be read.
+    pub fn event_name(&self) -> &str {
+        match self {
+            Self::Good(envelope) | Self::Echo(envelope) => &envelope.event_name,
+            Self::Refused(refusal) => &refusal.event_name,
+        }
+    }
+}
+
 impl Batch {
     /// What goes on together: at least one request, all of the same source and kind.
     pub fn of(mut read: Vec<Read>) -> Self {

@@ -15,7 +15,7 @@ use super::App;
 use super::batch::{Batch, Content, Event};
 use crate::clients::Caller;
 use crate::domain::envelope::{Kind, Refusal};
-use crate::domain::keep::{MAX_RAW, Open, Rates, ToKeep, Why, why};
+use crate::domain::keep::{MAX_RAW, Open, Rates, Room, ToKeep, Why, why};
 use crate::domain::outcome::Outcome;
 use crate::metrics;
 
@@ -120,6 +120,7 @@ impl Keeper {
             return None;
         }
         (waiting.events, waiting.bytes) = (0, 0);
+        waiting.rates.told();
         let sources = std::mem::take(&mut waiting.sources);
         Some(sources.into_values().collect())
     }
@@ -129,11 +130,23 @@ impl Waiting {
     fn keep(&mut self, batch: &Batch, event: &Event, outcome: &Outcome, why: Why) {
         let source_id = &batch.caller.source_id;
         let second = batch.arrival_of(event).div_euclid(MICROS);
-        if !self.rates.take(source_id, why.code, second) {
-            metrics::not_kept("rate");
-        } else if event.span.len() > MAX_RAW {
+        if event.span.len() > MAX_RAW {
             metrics::not_kept("size");
-        } else if self.events >= MOST_EVENTS || self.bytes >= MOST_BYTES {
+            return;
+        }
+        let name = event.content.event_name();
+        match self.rates.take(source_id, why.code, name, second) {
+            Room::Free => {}
+            Room::InPlaceOf(loud) => {
+                self.give_up(source_id, why.code, &loud);
+                metrics::not_kept("rate");
+            }
+            Room::None => {
+                metrics::not_kept("rate");
+                return;
+            }
+        }
+        if self.events >= MOST_EVENTS || self.bytes >= MOST_BYTES {
             metrics::not_kept("queue");
         } else if let Some(kept) = batch.to_keep(event, (outcome.status, why.code), why.stored) {
             self.events += 1;
@@ -147,6 +160,20 @@ impl Waiting {
                 ..kept
             };
             self.of(batch).events.push(kept);
+        }
+    }
+
+    /// The newest of its name makes room for one of another name.
+    fn give_up(&mut self, source_id: &str, code: Reason, name: &str) {
+        let Some(of_source) = self.sources.get_mut(source_id) else {
+            return;
+        };
+        let is_it = |kept: &ToKeep| kept.code == code && kept.event_name == name;
+        if let Some(at) = of_source.events.iter().rposition(is_it) {
+            let kept = of_source.events.remove(at);
+            self.events -= 1;
+            self.bytes -= kept.raw.len();
+            self.open.close(kept.key);
         }
     }
 

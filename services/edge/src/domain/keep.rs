@@ -94,16 +94,35 @@ pub struct Replayed {
     pub ignored: Option<Reason>,
 }
 
-/// How many events of a source and reason were received in the present second.
+/// How many events of a source and reason are kept of the present second, and of which names those
+/// are that still wait to be told to mapping.
 #[derive(Debug, Default)]
 pub struct Rates {
     second: i64,
-    counts: HashMap<String, Vec<(Reason, u32)>>,
+    counts: HashMap<String, Vec<OfReason>>,
+}
+
+#[derive(Debug)]
+struct OfReason {
+    code: Reason,
+    kept: u32,
+    /// By event name: at most as many as are kept.
+    waiting: Vec<(String, u32)>,
+}
+
+/// Whether one more is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Room {
+    Free,
+    /// In the place of the newest that waits of this name, of which more are kept.
+    InPlaceOf(String),
+    None,
 }
 
 impl Rates {
-    /// Whether one more, which was received in this second, is to be kept.
-    pub fn take(&mut self, source_id: &str, code: Reason, second: i64) -> bool {
+    /// Whether one more of this name, which was received in this second, is to be kept. Names
+    /// share what is kept of a second as long as it waits: a loud one pushes out no quiet one.
+    pub fn take(&mut self, source_id: &str, code: Reason, name: &str, second: i64) -> Room {
         if second > self.second {
             self.second = second;
             self.counts.clear();
@@ -112,17 +131,53 @@ impl Rates {
             self.counts.insert(source_id.to_owned(), Vec::new());
         }
         let Some(counts) = self.counts.get_mut(source_id) else {
-            return false;
+            return Room::None;
         };
-        match counts.iter_mut().find(|(known, _)| *known == code) {
-            Some((_, count)) => {
-                *count += 1;
-                *count <= PER_SECOND
+        let index = counts.iter().position(|known| known.code == code);
+        let index = index.unwrap_or_else(|| {
+            counts.push(OfReason {
+                code,
+                kept: 0,
+                waiting: Vec::new(),
+            });
+            counts.len() - 1
+        });
+        counts[index].take(name)
+    }
+
+    /// What waited was told to mapping: nothing takes its place any more.
+    pub fn told(&mut self) {
+        for of_reason in self.counts.values_mut().flatten() {
+            of_reason.waiting.clear();
+        }
+    }
+}
+
+impl OfReason {
+    fn take(&mut self, name: &str) -> Room {
+        if self.kept < PER_SECOND {
+            self.kept += 1;
+            self.add(name);
+            return Room::Free;
+        }
+        let own = self.waiting.iter().find(|(known, _)| known == name);
+        let own = own.map_or(0, |(_, count)| *count);
+        let loudest = self.waiting.iter_mut().max_by_key(|(_, count)| *count);
+        match loudest {
+            Some((loud, count)) if own + 1 < *count => {
+                *count -= 1;
+                let loud = loud.clone();
+                self.add(name);
+                Room::InPlaceOf(loud)
             }
-            None => {
-                counts.push((code, 1));
-                true
-            }
+            _ => Room::None,
+        }
+    }
+
+    fn add(&mut self, name: &str) {
+        match self.waiting.iter_mut().find(|(known, _)| known == name) {
+            Some((_, count)) => *count += 1,
+            None => self.waiting.push((name.to_owned(), 1)),
         }
     }
 }
@@ -206,8 +261,8 @@ mod tests {
     fn of_a_reason_fifty_of_a_second_are_kept_of_each_source() {
         let mut rates = Rates::default();
         let mut taken = |source, code, second| {
-            let tries = 0..200;
-            tries.filter(|_| rates.take(source, code, second)).count()
+            let tries = (0..200).map(|_| rates.take(source, code, "e", second));
+            tries.filter(|room| *room != Room::None).count()
         };
         assert_eq!(taken("a", Reason::NoMapping, 7), 50);
         assert_eq!(taken("a", Reason::NothingValid, 7), 50);
@@ -216,6 +271,27 @@ mod tests {
         // What was received earlier, and is done later, has no second of its own.
         assert_eq!(taken("a", Reason::NoMapping, 6), 0);
         assert_eq!(taken("a", Reason::NoMapping, 8), 50);
+    }
+
+    /// Semantics 7.5.
+    #[test]
+    fn a_loud_name_leaves_room_for_a_quiet_one_as_long_as_it_waits() {
+        let mut rates = Rates::default();
+        let mut take = |name: &str| rates.take("a", Reason::NoMapping, name, 7);
+        for _ in 0..50 {
+            assert_eq!(take("loud"), Room::Free);
+        }
+        assert_eq!(take("loud"), Room::None);
+        let instead = Room::InPlaceOf("loud".to_owned());
+        for _ in 0..5 {
+            assert_eq!(take("quiet"), instead);
+        }
+        assert_eq!(take("loud"), Room::None);
+        // No further than to even shares.
+        assert_eq!((0..100).filter(|_| take("quiet") == instead).count(), 20);
+        rates.told();
+        let mut take = |name: &str| rates.take("a", Reason::NoMapping, name, 7);
+        assert_eq!(take("third"), Room::None);
     }
 
     #[test]

@@ -10,15 +10,16 @@ use crate::domain::record::{Entry, Filter, NO_ACCOUNT};
 use crate::store;
 
 impl App {
-    /// Newest first, before `before`: up to `size` of each service's, as far as all of them go.
+    /// Newest first, before `before`: up to `size` of each service's, as far as all of them go; with
+    /// `in_part` of those that answer, and which do not.
     pub async fn list_changes(
         &self,
         account_id: AccountId,
         filter: &Filter,
-        before: Option<Uuid>,
-        size: usize,
+        (before, size): (Option<Uuid>, usize),
+        in_part: bool,
         deadline: Deadline,
-    ) -> Result<Part<Entry>, Error> {
+    ) -> Result<(Part<Entry>, Vec<&'static str>), Error> {
         let own = {
             let client = self.scoped(account_id).await?;
             let known = account_id == NO_ACCOUNT
@@ -31,10 +32,13 @@ impl App {
         };
         let mut parts = vec![Part::of_rows(own, size)];
         // What is of no account is mapping's alone.
-        if account_id != NO_ACCOUNT {
-            let others = self.record.read(account_id, filter, before, size, deadline);
-            parts.extend(others.await?);
+        if account_id == NO_ACCOUNT {
+            return Ok((merged(parts), Vec::new()));
         }
-        Ok(merged(parts))
+        let page = (filter, before, size);
+        let others = self.record.read(account_id, page, in_part, deadline);
+        let (others, missing) = others.await?;
+        parts.extend(others);
+        Ok((merged(parts), missing))
     }
 }

@@ -8,7 +8,7 @@ use weir_ids::{AccountId, SourceId, TimedKey};
 
 use super::{App, Error};
 use crate::domain::Listed;
-use crate::domain::kept::{Filter, Kept, Position, ToKeep, distinct, within_rate};
+use crate::domain::kept::{Filter, Kept, KeptCount, Position, ToKeep, distinct, within_rate};
 use crate::metrics;
 use crate::store::{self, Owner};
 
@@ -100,6 +100,16 @@ impl App {
         let refused = said.iter().filter(|kept| !**kept).count();
         metrics::kept_events("not_deferred").increment(refused as u64);
         Ok(said)
+    }
+
+    /// How many events are kept, by reason and event name.
+    pub async fn count_kept(
+        &self,
+        owner: (AccountId, SourceId),
+        filter: &Filter,
+    ) -> Result<Vec<KeptCount>, Error> {
+        let client = self.scoped(owner.0).await?;
+        Ok(store::count_kept(&client, owner, filter).await?)
     }
 
     /// Newest first, behind `after`.

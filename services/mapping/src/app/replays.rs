@@ -70,7 +70,7 @@ impl App {
             let found = store::list_kept(&client, owner, filter, after, STEP).await?;
             let is_last = found.len() < usize::try_from(STEP).unwrap_or(usize::MAX);
             after = found.last().map(|(position, _)| *position);
-            let outcome = |_, predicted: Prediction| (predicted.status, predicted.code);
+            let outcome = |_, predicted: Prediction| predicted.counted();
             let predicted =
                 try_all(snapshot.clone(), self.places.load_full(), found, outcome).await;
             for outcome in predicted.into_iter().filter_map(|(_, outcome)| outcome) {

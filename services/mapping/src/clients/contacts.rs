@@ -12,7 +12,7 @@ use weir_rpc::{Channel, Deadline, NotAnAddress, Peer, reason_of};
 use super::Error;
 use crate::domain::account::{AccountSettings, Identifiers, KeyStrategy};
 
-const CONTACT: &str = "contact";
+const CONTACT: &str = "contact-upsert";
 
 /// Asks for unique identifiers, and to change them.
 #[derive(Clone)]
@@ -82,7 +82,7 @@ fn failure(status: Status) -> Error {
         reason = reason_of(&status).map(Reason::code),
         "no answer"
     );
-    Error::Away(CONTACT)
+    Error::of(CONTACT, &status)
 }
 
 fn read(stored: pb::VersionedIdentifiers) -> Result<Identifiers, Error> {

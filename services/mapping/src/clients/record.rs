@@ -1,6 +1,6 @@
 //! The parts of the record of changes that other services have (semantics 9.5).
 
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use uuid::Uuid;
 use weir_changes::{Part, entry_of};
 use weir_ids::AccountId;
@@ -41,22 +41,22 @@ impl Record {
         })
     }
 
-    /// A page of each that may have some of them.
+    /// A page of each that may have some of them; with `in_part` those of whoever answers in half
+    /// of the time, and whose are missing.
     ///
     /// # Errors
-    /// Where one of them is away.
+    /// Where one of them is away, unless `in_part`.
     pub async fn read(
         &self,
         account: AccountId,
-        filter: &Filter,
-        before: Option<Uuid>,
-        limit: usize,
+        (filter, before, limit): (&Filter, Option<Uuid>, usize),
+        in_part: bool,
         deadline: Deadline,
-    ) -> Result<Vec<Part<Entry>>, Error> {
+    ) -> Result<(Vec<Part<Entry>>, Vec<&'static str>), Error> {
         let things = filter.things.as_deref();
         let has = |own: &[Thing]| things.is_none_or(|all| own.iter().any(|one| all.contains(one)));
         let services = [
-            ("contact", &self.contacts, has(&OF_CONTACTS)),
+            ("contact-upsert", &self.contacts, has(&OF_CONTACTS)),
             ("audience", &self.audiences, has(&OF_AUDIENCES)),
         ];
         let wanted = things.unwrap_or_default().iter();
@@ -70,11 +70,29 @@ impl Record {
             limit: i32::try_from(limit).unwrap_or(i32::MAX),
         };
         let asked = services.into_iter().filter(|(_, _, has)| *has);
-        try_join_all(asked.map(|(name, client, _)| {
+        let time = match in_part {
+            true => Deadline::after(deadline.remaining() / 2),
+            false => deadline,
+        };
+        let asked = asked.map(|(name, client, _)| {
             let request = request.clone();
-            async move { ask(name, client.clone(), request, deadline).await }
-        }))
-        .await
+            async move {
+                let answer = ask(name, client.clone(), request, time).await;
+                answer.map_err(|error| (name, error))
+            }
+        });
+        if !in_part {
+            let parts = try_join_all(asked).await.map_err(|(_, error)| error)?;
+            return Ok((parts, Vec::new()));
+        }
+        let (mut parts, mut missing) = (Vec::new(), Vec::new());
+        for answer in join_all(asked).await {
+            match answer {
+                Ok(part) => parts.push(part),
+                Err((name, _)) => missing.push(name),
+            }
+        }
+        Ok((parts, missing))
     }
 }
 
@@ -87,7 +105,7 @@ async fn ask(
     let away = |status: tonic::Status| {
         let reason = reason_of(&status).map(weir_reasons::Reason::code);
         tracing::warn!(service = name, code = ?status.code(), reason, "no answer");
-        Error::Away(name)
+        Error::of(name, &status)
     };
     let request = deadline.request(request).map_err(away)?;
     let answer = client.read_changes(request).await.map_err(away)?;

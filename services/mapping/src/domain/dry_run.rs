@@ -54,6 +54,14 @@ impl Prediction {
         }
     }
 
+    /// As what it counts: status and reason, of one that would be stored but for a value the reason
+    /// of the first that would be ignored.
+    pub fn counted(self) -> (u16, String) {
+        let ignored = self.ignored.into_iter().map(|line| line.code.into_owned());
+        let mut ignored = ignored.filter(|_| self.status == 200);
+        (self.status, ignored.next().unwrap_or(self.code))
+    }
+
     fn good() -> Self {
         Self {
             status: 200,

@@ -19,6 +19,8 @@ pub const PER_SECOND: usize = 50;
 pub const PER_REASON: i64 = 2_000;
 /// Of a source.
 pub const PER_SOURCE: i64 = 10_000;
+/// Reasons and names of which a list says how many are kept.
+pub const MAX_COUNTS: i64 = 1_000;
 /// Since they were received.
 pub const AGE: TimeDelta = TimeDelta::days(7);
 /// Of an account's tracks whose contact could not be reached: events, and bytes of them.
@@ -125,6 +127,17 @@ impl Filter {
     }
 }
 
+/// How many events are kept of a reason and event name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptCount {
+    pub code: String,
+    /// Empty of what is no track.
+    pub event_name: String,
+    pub count: i64,
+    /// Of these, those that were stored since.
+    pub done: i64,
+}
+
 /// Where a kept event stands in the list of its source, which begins with the newest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
@@ -176,23 +189,38 @@ pub fn distinct(events: Vec<ToKeep>) -> Vec<ToKeep> {
 }
 
 /// Leaves out what is over the rate of its reason. `counted` is what is kept of these seconds
-/// already, and `known` the keys that are: what was kept before takes no further room.
+/// already, and `known` the keys that are: what was kept before takes no further room. Names share
+/// the room: of each the first, then of each the second, and so on.
 pub fn within_rate(
     events: Vec<ToKeep>,
     known: &HashSet<TimedKey>,
     mut counted: Rates,
 ) -> Vec<ToKeep> {
-    let has_room = |event: &ToKeep| {
-        if known.contains(&event.whole.key) {
-            return true;
+    let mut of_name: HashMap<(&str, i64, &str), usize> = HashMap::new();
+    let mut turns: Vec<(usize, usize)> = Vec::new();
+    for (index, event) in events.iter().enumerate() {
+        if !known.contains(&event.whole.key) {
+            let name = (&*event.code, second(event), &*event.event_name);
+            let turn = of_name.entry(name).or_default();
+            turns.push((*turn, index));
+            *turn += 1;
         }
+    }
+    turns.sort_unstable();
+    let mut is_over = vec![false; events.len()];
+    for (_, index) in turns {
+        let event = &events[index];
         let count = counted
             .entry((event.code.clone(), second(event)))
             .or_default();
         *count += 1;
-        *count <= PER_SECOND
-    };
-    events.into_iter().filter(has_room).collect()
+        is_over[index] = *count > PER_SECOND;
+    }
+    let events = events.into_iter().zip(is_over);
+    events
+        .filter(|(_, is_over)| !is_over)
+        .map(|(event, _)| event)
+        .collect()
 }
 
 /// What an account's deferred events take.
@@ -279,6 +307,24 @@ pub mod tests {
                 prop_assert!(kept.contains(event));
             }
         }
+    }
+
+    /// Semantics 7.5.
+    #[test]
+    fn names_share_what_is_kept_of_a_second() {
+        let named = |key, name: &str| ToKeep {
+            event_name: name.to_owned(),
+            ..event(key, "A", 0, "{}")
+        };
+        let loud = (0..60).map(|key| named(key, "loud"));
+        let events: Vec<ToKeep> = loud
+            .chain((60..65).map(|key| named(key, "quiet")))
+            .collect();
+        let kept = within_rate(events, &HashSet::new(), Rates::new());
+        let of = |name: &str| kept.iter().filter(|one| one.event_name == name).count();
+        assert_eq!((of("loud"), of("quiet")), (45, 5));
+        // In the order in which they came.
+        assert!(kept.is_sorted_by_key(|one| one.whole.key.0));
     }
 
     #[test]

@@ -33,12 +33,14 @@ impl ChangeService for Changes {
         let filter = filter_of(&request.things, request.start_time, request.end_time)?;
         let size = page_size(request.page_size)?;
         let before: Option<Uuid> = page_start(&request.page_token)?;
-        let found = self
+        let in_part = request.in_part;
+        let (found, missing) = self
             .0
             .run(deadline, move |app| {
                 let filter = filter.clone();
                 async move {
-                    app.list_changes(account, &filter, before, size, deadline)
+                    let page = (before, size);
+                    app.list_changes(account, &filter, page, in_part, deadline)
                         .await
                 }
             })
@@ -51,6 +53,7 @@ impl ChangeService for Changes {
         Ok(Response::new(ListChangesResponse {
             next_page_token: page.next_token(),
             changes: page.items,
+            missing_services: missing.into_iter().map(str::to_owned).collect(),
         }))
     }
 }

@@ -102,16 +102,26 @@ impl ReplayService for Service {
         let size = page_size(request.page_size)?;
         let after = page_start::<Position>(&request.page_token)?;
         let filter = read::filter(request.filter)?;
-        let found = self
+        let is_counted = request.with_counts && after.is_none();
+        let (found, counts) = self
             .run(deadline, move |app| {
                 let filter = filter.clone();
-                async move { app.list_kept(owner, &filter, after, page_limit(size)).await }
+                async move {
+                    let limit = page_limit(size);
+                    let found = app.list_kept(owner, &filter, after, limit).await?;
+                    let counts = match is_counted {
+                        true => app.count_kept(owner, &filter).await?,
+                        false => Vec::new(),
+                    };
+                    Ok((found, counts))
+                }
             })
             .await?;
         let page = Page::of(found, size, kept);
         Ok(Response::new(ListKeptEventsResponse {
             next_page_token: page.next_token(),
             events: page.items,
+            counts: counts.into_iter().map(write::kept_count).collect(),
         }))
     }
 

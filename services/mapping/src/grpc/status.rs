@@ -61,7 +61,15 @@ impl From<Error> for Status {
             Error::Store(Failure::Refused | Failure::Internal) => weir_rpc::internal(),
             Error::Rings(_) => weir_rpc::unavailable("Redis"),
             Error::Contacts(clients::Error::Unreadable(_)) => weir_rpc::internal(),
-            Error::Contacts(_) => weir_rpc::unavailable("the contact service"),
+            Error::Contacts(clients::Error::Late(service)) => {
+                weir_rpc::slow(&format!("the {service} service"))
+            }
+            Error::Contacts(clients::Error::Away(service)) => {
+                weir_rpc::unavailable(&format!("the {service} service"))
+            }
+            Error::Contacts(clients::Error::ContactsExist) => {
+                weir_rpc::unavailable("the contact-upsert service")
+            }
             Error::Late => weir_rpc::late(),
         }
     }

@@ -13,8 +13,8 @@ use super::codes::Code;
 use super::{Client, corrupt, execute, listed, row, rows};
 use crate::domain::Listed;
 use crate::domain::event::EventKind;
-use crate::domain::kept::{AGE, Filter, Kept, PER_REASON, PER_SOURCE, Position, Rates, Room};
-use crate::domain::kept::{ToKeep, Whole, second};
+use crate::domain::kept::{AGE, Filter, Kept, KeptCount, MAX_COUNTS, PER_REASON, PER_SOURCE};
+use crate::domain::kept::{Position, Rates, Room, ToKeep, Whole, second};
 use crate::domain::replay::Chosen;
 
 /// Whose events they are.
@@ -256,6 +256,44 @@ pub async fn choose_kept(
         Chosen::of(key, row.get("deferred"))
     };
     Ok(found.iter().map(chosen).collect())
+}
+
+/// How many events the filter matches, by reason and event name, most first; with those that were
+/// stored since, whatever the filter says of them.
+pub async fn count_kept(
+    client: &impl Client,
+    (account, source): Owner,
+    filter: &Filter,
+) -> Result<Vec<KeptCount>, Failure> {
+    let select = format!(
+        "SELECT k.code, k.event_name, count(*) AS count, count(k.done_time) AS done
+        FROM kept_events k WHERE {FILTER} AND NOT k.deferred
+        GROUP BY k.code, k.event_name ORDER BY count DESC, k.code, k.event_name LIMIT $10"
+    );
+    let found = rows(
+        client,
+        &select,
+        &[
+            &account.0,
+            &source.0,
+            &filter.codes,
+            &filter.event_names,
+            &filter.from_time,
+            &filter.to_time,
+            &filter.message_id,
+            &filter.keys,
+            &true,
+            &MAX_COUNTS,
+        ],
+    )
+    .await?;
+    let counted = |row: &Row| KeptCount {
+        code: row.get("code"),
+        event_name: row.get("event_name"),
+        count: row.get("count"),
+        done: row.get("done"),
+    };
+    Ok(found.iter().map(counted).collect())
 }
 
 /// Newest first, behind `after`.

@@ -184,7 +184,8 @@ pub async fn put_outcomes(
 ) -> Result<(), Failure> {
     let keys: Vec<Uuid> = outcomes.iter().map(|one| one.key.0).collect();
     let statuses: Vec<i16> = outcomes.iter().map(|one| status_code(one.status)).collect();
-    let codes: Vec<&str> = outcomes.iter().map(|one| one.code.as_str()).collect();
+    // Of one that was stored but for a value: why that was ignored.
+    let codes: Vec<&str> = outcomes.iter().map(|one| one.said().1).collect();
     let update = "UPDATE replay_events r SET status = u.status, code = u.code
         FROM unnest($3::uuid[], $4::smallint[], $5::text[]) u (event_key, status, code)
         WHERE r.account_id = $1 AND r.replay_id = $2 AND r.event_key = u.event_key

@@ -173,6 +173,9 @@ impl ChangeLogService for Contacts {
         &self,
         _: Request<ReadChangesRequest>,
     ) -> Result<Response<ReadChangesResponse>, Status> {
+        if self.0.lock().unwrap().is_away {
+            return Err(weir_rpc::unavailable("the database"));
+        }
         Ok(Response::new(ReadChangesResponse::default()))
     }
 }

@@ -90,7 +90,7 @@ pub async fn list(client: &Replays, tenant: &Tenant, filter: KeptEventFilter) ->
         source_id: tenant.source_id.clone(),
         filter: Some(filter),
         page_size: 700,
-        page_token: String::new(),
+        ..Default::default()
     };
     let mut events = Vec::new();
     loop {

@@ -45,6 +45,19 @@ async fn an_event_is_kept_once_and_a_later_200_marks_it_done() {
     let all = list(&client, &tenant, with_done).await;
     assert_eq!(all.len(), 2);
     assert!(all[0].done_time.is_none() && all[1].done_time.is_some());
+    let request = ListKeptEventsRequest {
+        account_id: tenant.account_id.clone(),
+        source_id: tenant.source_id.clone(),
+        with_counts: true,
+        ..Default::default()
+    };
+    let counted = call!(client, list_kept_events, request).unwrap().counts;
+    let counted = counted.iter().map(|one| {
+        let (code, name) = (&*one.code, &*one.event_name);
+        (code, name, one.count, one.done_count)
+    });
+    let counted: Vec<_> = counted.collect();
+    assert_eq!(counted, [("ACTIVITY_LIMIT", "Login", 2, 1)]);
 }
 
 #[tokio::test]
@@ -323,12 +336,13 @@ async fn a_dry_run_says_what_would_become_of_each_and_what_it_can_not_know() {
     assert_eq!((seen.events[2].status, &*seen.events[2].code), (200, ""));
     let unknown: Vec<_> = seen.events[2].depends_on().collect();
     assert_eq!(unknown, [ReplayUnknown::Stored]);
-    let counts: Vec<_> = seen
-        .counts
-        .iter()
-        .map(|one| (one.status, one.count))
+    let counts = seen.counts.iter();
+    let counts: Vec<_> = counts
+        .map(|one| (one.status, &*one.code, one.count))
         .collect();
-    assert_eq!(counts, [(200, 2), (400, 1)]);
+    // That a value would be ignored is said with what would be stored.
+    let ignored = (200, "INTEGER_INVALID", 2);
+    assert_eq!(counts, [ignored, (400, "TIMESTAMP_UNREADABLE", 1)]);
     assert!(seen.mapping_version > before.mapping_version);
     // It left nothing: no line, no change.
     let log = call!(mapping, list_log, tenant.log_request()).unwrap();

@@ -55,6 +55,28 @@ async fn a_change_says_who_made_it_and_others_do_not_see_it() {
     }
 }
 
+/// Semantics 9.5.
+#[tokio::test]
+async fn what_answers_is_told_where_a_part_is_wanted_and_what_is_missing_is_named() {
+    let (service, client) = Service::start().await;
+    let ours = tenant(&client, "Ours").await;
+    let record = ChangeServiceClient::new(service.channel());
+    let ask = |in_part| ListChangesRequest {
+        account_id: ours.account_id.clone(),
+        in_part,
+        ..Default::default()
+    };
+    let all = call!(record, list_changes, ask(true)).unwrap();
+    assert!(!all.changes.is_empty() && all.missing_services.is_empty());
+    service.contacts.set_away(true);
+    let away = call!(record, list_changes, ask(false)).unwrap_err();
+    assert_eq!(away.code(), tonic::Code::Unavailable);
+    assert!(away.message().starts_with("the "), "{away:?}");
+    let rest = call!(record, list_changes, ask(true)).unwrap();
+    assert_eq!(rest.changes, all.changes);
+    assert!(rest.missing_services.contains(&"contact-upsert".to_owned()));
+}
+
 #[tokio::test]
 async fn a_list_of_changes_has_pages_filters_and_an_end() {
     let (service, client) = Service::start().await;

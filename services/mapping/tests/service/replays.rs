@@ -53,16 +53,23 @@ async fn a_replay_runs_in_portions_and_each_event_has_one_outcome() {
     call!(client, report_work, report(&first, 429, "ACTIVITY_LIMIT")).unwrap();
     let second = claim(&other).await.unwrap();
     assert_eq!(second.events.len(), 50);
-    call!(other, report_work, report(&second, 422, "PAST_RETENTION")).unwrap();
+    let mut said = report(&second, 422, "PAST_RETENTION");
+    // One is stored, and a value of it ignored again.
+    let ignored = &mut said.outcomes[0];
+    (ignored.status, ignored.code) = (200, String::new());
+    ignored.ignored_code = "INTEGER_INVALID".to_owned();
+    call!(other, report_work, said).unwrap();
     assert!(claim(&client).await.is_none());
     let replay = get(&client, &tenant, &replay.replay_id).await;
     assert_eq!(replay.state(), ReplayState::Ended);
     assert!(replay.end_time.is_some() && replay.waiting_count == 0);
-    let expected = [(200, "", 250), (422, "PAST_RETENTION", 50)];
+    let ignored = (200, "INTEGER_INVALID", 1);
+    let expected = [(200, "", 250), ignored, (422, "PAST_RETENTION", 49)];
     assert_eq!(counts(&replay), expected);
     let left = list(&client, &tenant, filter.clone()).await;
     assert_eq!(left.len(), 50);
-    assert!(left.iter().all(|event| event.code == "PAST_RETENTION"));
+    let past = left.iter().filter(|event| event.code == "PAST_RETENTION");
+    assert_eq!(past.count(), 49);
     let nothing = KeptEventFilter {
         codes: vec!["NO_MAPPING".into()],
         ..filter

@@ -15,6 +15,9 @@ impl From<Error> for Status {
             Error::Client(clients::Error::Away(service)) => {
                 weir_rpc::unavailable(&format!("the {service} service"))
             }
+            Error::Client(clients::Error::Late(service)) => {
+                weir_rpc::slow(&format!("the {service} service"))
+            }
             Error::Client(clients::Error::LedgersApart) => {
                 weir_rpc::unavailable("a ledger that has caught up with the other")
             }

@@ -148,16 +148,51 @@ impl KeptFilter {
 #[derive(Debug, Clone)]
 pub struct Tried {
     pub status: u32,
+    /// Of one that was stored: why a value of it was ignored.
     pub code: String,
     pub count: i64,
+}
+
+impl Tried {
+    /// Whether it is stored but for a value.
+    pub fn is_in_part(&self) -> bool {
+        self.status == 200 && !self.code.is_empty()
+    }
+}
+
+/// How many events of a reason and name are kept.
+#[derive(Debug, Clone)]
+pub struct KeptCount {
+    pub code: String,
+    pub event_name: String,
+    pub count: i64,
+    /// Of these, those that were stored since.
+    pub done: i64,
+}
+
+/// A kept event, and what it would be answered.
+#[derive(Debug, Clone)]
+pub struct Previewed {
+    pub event: Kept,
+    pub tried: Tried,
+    pub says: String,
+    /// The field whose value would be ignored first, or else its path.
+    pub ignored: String,
+}
+
+impl Previewed {
+    /// Whether it was kept for what would be ignored.
+    pub fn is_again(&self) -> bool {
+        self.event.code == self.tried.code
+    }
 }
 
 /// What a replay would come to.
 #[derive(Debug, Clone, Default)]
 pub struct ReplayPreview {
     pub counts: Vec<Tried>,
-    /// The first of them: the event, and what it would be answered.
-    pub events: Vec<(Kept, Tried, String)>,
+    /// The first of them.
+    pub events: Vec<Previewed>,
     pub mapping_version: i64,
 }
 

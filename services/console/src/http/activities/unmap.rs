@@ -9,9 +9,8 @@ use super::super::sources::SECTION;
 use super::super::visit::{Post, Visit};
 use super::super::{html, respond};
 use super::edit::all;
-use super::rates;
 use crate::domain::Trouble;
-use crate::domain::model::Source;
+use crate::domain::model::{Outcome, Source};
 
 #[derive(Template)]
 #[template(path = "unmap.html")]
@@ -21,8 +20,8 @@ struct UnmapPage {
     tab: &'static str,
     name: String,
     attributes: usize,
-    /// Events of the last 24 hours that were taken.
-    rate: Part<i64>,
+    /// Events of the last 24 hours: those that were taken, and the others.
+    rate: Part<(i64, i64)>,
     fault: String,
 }
 
@@ -44,7 +43,7 @@ async fn show(visit: &Visit, name: &str, fault: String) -> Page {
     let Some(activity) = visit.need(SECTION, activity).await? else {
         return Ok(respond::go(&all(visit)));
     };
-    let rate = summary.map(|outcome| rates(outcome).of(name));
+    let rate = summary.map(|outcome| came(&outcome, name));
     let above = format!("{}/edit?name={}", all(visit), html::query(name));
     let frame = frame
         .under_source(&source)
@@ -61,6 +60,17 @@ async fn show(visit: &Visit, name: &str, fault: String) -> Page {
     }))
 }
 
+/// How many events of this name were taken, and how many not.
+fn came(outcome: &Outcome, name: &str) -> (i64, i64) {
+    // The subjects of values that were ignored are fields.
+    let own = outcome.summaries.iter();
+    let own = own.filter(|one| one.status != 0 && one.subject == name);
+    own.fold((0, 0), |(taken, not), one| match one.status {
+        200 | 206 => (taken + one.count, not),
+        _ => (taken, not + one.count),
+    })
+}
+
 pub async fn unmap(post: Post) -> Page {
     let Post { visit, form } = post;
     let (account, id) = (visit.account(), visit.source());
@@ -69,5 +79,39 @@ pub async fn unmap(post: Post) -> Page {
         Ok(()) => Ok(respond::go(&format!("{}?done=unmapped", all(&visit)))),
         Err(trouble @ Trouble::Forbidden { .. }) => Err(visit.failed(SECTION, trouble).await),
         Err(trouble) => show(&visit, name, trouble.says()).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::model::Summary;
+
+    #[test]
+    fn what_was_refused_is_counted_as_well_as_what_was_taken() {
+        let of = |status, subject: &str, count| Summary {
+            status,
+            code: String::new(),
+            subject: subject.to_owned(),
+            count,
+            first: None,
+            last: None,
+            hours: Vec::new(),
+            example: None,
+        };
+        let outcome = Outcome {
+            summaries: vec![
+                of(200, "a", 5),
+                of(206, "a", 1),
+                of(422, "a", 64),
+                of(400, "a", 2),
+                of(0, "a", 9),
+                of(422, "b", 3),
+            ],
+            ..Outcome::default()
+        };
+        assert_eq!(came(&outcome, "a"), (6, 66));
+        assert_eq!(came(&outcome, "b"), (0, 3));
+        assert_eq!(came(&outcome, "c"), (0, 0));
     }
 }

@@ -2,17 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 
-use futures_util::future::join_all;
+use chrono::TimeDelta;
 use weir_reasons::Reason;
 
 use super::super::html;
 use super::super::visit::Visit;
-use crate::domain::model::{KeptFilter, Outcome, Summary};
-use crate::domain::words;
+use crate::domain::model::{KeptCount, Outcome, Summary};
+use crate::domain::{Time, words};
 
-/// Of so many names that were mapped since it is counted how many events are kept; more on one page
-/// are rare, and lead to the kept events without a number.
-const COUNTED: usize = 20;
+/// Of so many reasons and names it is told how many events are kept; as many as mapping tells.
+const COUNTED: usize = 1_000;
+/// What is kept of a source and reason, of those that came in one second (semantics 7.5).
+const PER_SECOND: i64 = 50;
+/// What the subjects beyond the first thousand of an hour are counted under.
+const REST: &str = "other";
 /// A list of mapped activities that goes on for longer ends here.
 const PAGES: usize = 20;
 
@@ -23,6 +26,8 @@ pub(super) struct Cure {
     pub path: String,
     /// In the place of what the reason means, where that is true no longer.
     pub says: String,
+    /// How many of its events were kept, where not all were.
+    pub note: String,
 }
 
 /// What stands now, of what was said never to be saved.
@@ -31,39 +36,71 @@ pub(super) struct Standing {
     /// Names of activities that are mapped.
     mapped: HashSet<String>,
     has_traits: bool,
-    /// Kept events of a name that can be replayed, and whether there are more; of identifies, of
-    /// none.
-    kept: HashMap<String, (usize, bool)>,
+    /// Reasons of which more came in an hour than are kept of a second: of others all are kept.
+    crowded: HashSet<String>,
+    /// Since when what came may be kept.
+    week: Option<Time>,
+    /// Of the time that is looked at, and of all that is kept.
+    kept: Option<(KeptCounts, KeptCounts)>,
+}
+
+/// By reason and event name: how many are kept, and of these how many were stored since.
+#[derive(Default)]
+struct KeptCounts {
+    of: HashMap<(String, String), (i64, i64)>,
+    is_whole: bool,
+}
+
+impl KeptCounts {
+    fn new(counts: Vec<KeptCount>) -> Self {
+        Self {
+            is_whole: counts.len() < COUNTED,
+            of: counts
+                .into_iter()
+                .map(|one| ((one.code, one.event_name), (one.count, one.done)))
+                .collect(),
+        }
+    }
+
+    /// None where that is not known.
+    fn of(&self, summary: &Summary) -> Option<(i64, i64)> {
+        let key = (summary.code.clone(), summary.subject.clone());
+        let found = self.of.get(&key).copied();
+        found.or_else(|| self.is_whole.then_some((0, 0)))
+    }
+
+    /// Whether anything of the name is kept, be it for another reason by now.
+    fn has(&self, name: &str) -> bool {
+        self.of.keys().any(|(_, known)| known == name)
+    }
 }
 
 impl Standing {
-    /// Asked only where something was not mapped when it came.
-    pub(super) async fn of(visit: &Visit, outcome: &Outcome) -> Self {
-        let unmapped = outcome.summaries.iter().filter(|one| is_unmapped(one));
-        let unmapped: Vec<&Summary> = unmapped.collect();
-        if unmapped.is_empty() {
+    /// Asked only where something is kept, or was not mapped when it came.
+    pub(super) async fn of(visit: &Visit, outcome: &Outcome, since: Time) -> Self {
+        if !outcome.summaries.iter().any(is_kept) {
             return Self::default();
         }
         let (account, source) = (visit.account(), visit.source());
-        let (mapped, rows) =
-            tokio::join!(mapped(visit), visit.calls.contact_mapping(account, source));
-        let mut standing = Self {
+        let mapped = async {
+            match outcome.summaries.iter().any(is_unmapped) {
+                true => tokio::join!(mapped(visit), visit.calls.contact_mapping(account, source)),
+                false => (HashSet::new(), Ok(Default::default())),
+            }
+        };
+        let ((mapped, rows), of_range, of_all) = tokio::join!(
+            mapped,
+            visit.calls.kept_counts((account, source), Some(since)),
+            visit.calls.kept_counts((account, source), None)
+        );
+        let counts = of_range.ok().zip(of_all.ok());
+        Self {
             mapped,
             has_traits: rows.is_ok_and(|(rows, _)| !rows.is_empty()),
-            kept: HashMap::new(),
-        };
-        let cured = unmapped.iter().map(|one| &*one.subject);
-        let cured = cured.filter(|name| standing.is_mapped(name));
-        let asked = cured.take(COUNTED).map(async |name| {
-            let filter = filter(name);
-            let kept = visit.calls.kept(account, source, &filter, "").await;
-            let kept = kept.ok()?;
-            let own = kept.items.iter().filter(|one| one.event_name == name);
-            Some((name.to_owned(), (own.count(), !kept.next.is_empty())))
-        });
-        let kept: Vec<_> = join_all(asked).await;
-        standing.kept = kept.into_iter().flatten().collect();
-        standing
+            crowded: crowded(outcome),
+            week: Some(visit.now - TimeDelta::days(7)),
+            kept: counts.map(|(range, all)| (KeptCounts::new(range), KeptCounts::new(all))),
+        }
     }
 
     fn is_mapped(&self, name: &str) -> bool {
@@ -72,21 +109,59 @@ impl Standing {
             name => self.mapped.contains(name),
         }
     }
+
+    /// How many of its events were kept, where that is not all of them (semantics 7.5).
+    fn note(&self, summary: &Summary) -> String {
+        let Some((range, _)) = &self.kept else {
+            return String::new();
+        };
+        let in_time = summary.first.zip(self.week);
+        let in_time = in_time.is_some_and(|(first, week)| first >= week);
+        // A limit's events come again by themselves, and would count as often as they came.
+        let once = matches!(summary.status, 206 | 400 | 422);
+        let asked = is_kept(summary) && once && in_time && summary.subject != REST;
+        if !asked || !self.crowded.contains(&summary.code) {
+            return String::new();
+        }
+        let all = words::number(summary.count);
+        match range.of(summary) {
+            Some((0, _)) => {
+                format!("None of the {all} was kept: too many came at once. Have them sent again.")
+            }
+            Some((kept, _)) if kept < summary.count => format!(
+                "{} of {all} were kept; the others came too many at once: have them sent again.",
+                words::number(kept)
+            ),
+            _ => String::new(),
+        }
+    }
+}
+
+/// Whether events of this outcome are kept at all.
+fn is_kept(summary: &Summary) -> bool {
+    let never = [
+        Reason::NothingNew,
+        Reason::ContactDeferred,
+        Reason::ContactDeleted,
+    ];
+    matches!(summary.status, 206 | 400 | 422 | 429)
+        && !never.iter().any(|code| code.code() == summary.code)
+}
+
+/// Reasons of which more events came in some hour than are kept of a second.
+fn crowded(outcome: &Outcome) -> HashSet<String> {
+    let mut of_hour: HashMap<(&str, Time), i64> = HashMap::new();
+    for one in outcome.summaries.iter().filter(|one| is_kept(one)) {
+        for (hour, count) in &one.hours {
+            *of_hour.entry((&one.code, *hour)).or_default() += count;
+        }
+    }
+    let crowded = of_hour.into_iter().filter(|(_, count)| *count > PER_SECOND);
+    crowded.map(|((code, _), _)| code.to_owned()).collect()
 }
 
 fn is_unmapped(summary: &Summary) -> bool {
     summary.code == Reason::NoMapping.code()
-}
-
-fn filter(name: &str) -> KeptFilter {
-    KeptFilter {
-        codes: vec![Reason::NoMapping.code().to_owned()],
-        event_names: match name {
-            "" => Vec::new(),
-            name => vec![name.to_owned()],
-        },
-        ..KeptFilter::default()
-    }
 }
 
 async fn mapped(visit: &Visit) -> HashSet<String> {
@@ -106,7 +181,7 @@ async fn mapped(visit: &Visit) -> HashSet<String> {
 
 pub(super) fn of(summary: &Summary, base: &str, standing: &Standing) -> Cure {
     if is_unmapped(summary) && standing.is_mapped(&summary.subject) {
-        return mapped_since(&summary.subject, base, standing);
+        return mapped_since(summary, base, standing);
     }
     let subject = html::query(&summary.subject);
     let (words, path) = match &*summary.code {
@@ -134,38 +209,46 @@ pub(super) fn of(summary: &Summary, base: &str, standing: &Standing) -> Cure {
         words: words.to_owned(),
         path,
         says: String::new(),
+        note: standing.note(summary),
     }
 }
 
-/// What came before is kept for a week, and can be taken now.
-fn mapped_since(name: &str, base: &str, standing: &Standing) -> Cure {
-    let kept = standing.kept.get(name).copied();
+/// What was kept of what came before can be taken now.
+fn mapped_since(summary: &Summary, base: &str, standing: &Standing) -> Cure {
     let code = Reason::NoMapping.code();
-    let event = match name {
+    let event = match &*summary.subject {
         "" => String::new(),
         name => format!("&event={}", html::query(name)),
     };
     let query = format!("code={code}{event}");
-    match kept {
-        Some((0, false)) => Cure {
-            says: "Mapped since. None of them is left to be replayed.".to_owned(),
-            ..Cure::default()
-        },
-        Some((count @ 1.., is_more)) => {
-            let (more, events) = (
-                if is_more { "more than " } else { "" },
-                words::count(count as i64, "kept event"),
-            );
+    let all = standing.kept.as_ref().map(|(_, all)| all);
+    let note = standing.note(summary);
+    let told = |says: &str| Cure {
+        says: says.to_owned(),
+        note: note.clone(),
+        ..Cure::default()
+    };
+    match all.and_then(|all| Some((all, all.of(summary)?))) {
+        Some((_, (count, done))) if count > done => {
+            let left = count - done;
             Cure {
-                words: format!("Replay {more}{}", words::number(count as i64)),
+                words: format!("Replay {}", words::number(left)),
                 path: format!("{base}/kept/replay?{query}"),
-                says: format!("Mapped since: {more}{events} can be replayed."),
+                ..told(&format!(
+                    "Mapped since: {} can be replayed.",
+                    words::count(left, "kept event")
+                ))
             }
         }
-        _ => Cure {
+        Some((_, (1.., _))) => told("Mapped since. All that was kept of them was stored since."),
+        Some((all, _)) if all.has(&summary.subject) => {
+            told("Mapped since. None of them is left to be replayed.")
+        }
+        Some(_) => told("Mapped since. None of them is kept, so that none can be replayed."),
+        None => Cure {
             words: "See kept events".to_owned(),
             path: format!("{base}/kept?{query}"),
-            says: "Mapped since: what is kept of them can be replayed.".to_owned(),
+            ..told("Mapped since: what is kept of them can be replayed.")
         },
     }
 }
@@ -218,30 +301,95 @@ mod tests {
             code: "NO_MAPPING".to_owned(),
             subject: subject.to_owned(),
             count: 64,
-            first: None,
+            first: Some(Time::UNIX_EPOCH),
             last: None,
             hours: Vec::new(),
             example: None,
         };
+        let kept = |counts: &[(&str, &str, i64, i64)]| {
+            let counts = counts.iter().map(|(code, name, count, done)| KeptCount {
+                code: (*code).to_owned(),
+                event_name: (*name).to_owned(),
+                count: *count,
+                done: *done,
+            });
+            KeptCounts::new(counts.collect())
+        };
+        let of_range = [
+            ("NO_MAPPING", "Shipped", 50, 0),
+            ("NO_MAPPING", "Done", 64, 64),
+        ];
+        let of_all = [
+            ("NO_MAPPING", "Shipped", 53, 0),
+            ("NO_MAPPING", "Done", 64, 64),
+            ("INTEGER_INVALID", "Half", 64, 0),
+        ];
+        let names = ["Shipped", "Done", "Half", "Video"];
         let standing = Standing {
-            mapped: ["Order Shipped", "Order Done"].map(str::to_owned).into(),
+            mapped: names.map(str::to_owned).into(),
             has_traits: false,
-            kept: [("Order Shipped", 50), ("Order Done", 0)]
-                .map(|(name, count)| (name.to_owned(), (count, count == 50)))
-                .into(),
+            crowded: ["NO_MAPPING".to_owned()].into(),
+            week: Some(Time::UNIX_EPOCH),
+            kept: Some((kept(&of_range), kept(&of_all))),
         };
         let cure = |name: &str| of(&summary(name), "/s", &standing);
-        let shipped = cure("Order Shipped");
-        assert_eq!(shipped.words, "Replay more than 50");
+        let shipped = cure("Shipped");
+        assert_eq!(shipped.words, "Replay 53");
+        assert_eq!(shipped.path, "/s/kept/replay?code=NO_MAPPING&event=Shipped");
         assert_eq!(
-            shipped.path,
-            "/s/kept/replay?code=NO_MAPPING&event=Order+Shipped"
+            shipped.says,
+            "Mapped since: 53 kept events can be replayed."
         );
-        assert!(shipped.says.starts_with("Mapped since: more than 50 kept"));
-        let done = cure("Order Done");
-        assert_eq!((&*done.words, &*done.path), ("", ""));
-        assert!(done.says.starts_with("Mapped since. None"), "{done:?}");
-        assert_eq!(cure("Order Sent").words, "Map it");
+        let note = "50 of 64 were kept; the others came too many at once: have them sent again.";
+        assert_eq!(shipped.note, note);
+        // All of them were replayed, some have another reason since, and none was ever kept.
+        for (name, says, note) in [
+            ("Done", "All that was kept of them was stored since.", ""),
+            (
+                "Half",
+                "None of them is left to be replayed.",
+                "None of the 64",
+            ),
+            (
+                "Video",
+                "None of them is kept,",
+                "None of the 64 was kept: too",
+            ),
+        ] {
+            let cure = cure(name);
+            assert_eq!((&*cure.words, &*cure.path), ("", ""));
+            let expected = format!("Mapped since. {says}");
+            assert!(cure.says.starts_with(&expected), "{cure:?}");
+            assert!(cure.note.starts_with(note), "{cure:?}");
+            assert_eq!(cure.note.is_empty(), note.is_empty());
+        }
+        assert_eq!(cure("Sent").words, "Map it");
+        assert!(cure("Sent").note.starts_with("None of the 64 was kept"));
         assert_eq!(cure("").words, "Map the traits");
+    }
+
+    /// Semantics 7.5.
+    #[test]
+    fn what_did_not_come_by_the_fifty_is_not_said_to_be_too_many() {
+        let of = |name: &str, count| Summary {
+            status: 422,
+            code: "NO_MAPPING".to_owned(),
+            subject: name.to_owned(),
+            count,
+            first: None,
+            last: None,
+            hours: vec![(Time::UNIX_EPOCH, count)],
+            example: None,
+        };
+        let of_hours = crowded;
+        let crowded = |counts: &[i64]| {
+            let summaries = counts.iter().map(|count| of("e", *count)).collect();
+            let outcome = Outcome {
+                summaries,
+                ..Outcome::default()
+            };
+            !of_hours(&outcome).is_empty()
+        };
+        assert!(!crowded(&[50]) && crowded(&[60]) && crowded(&[40, 12]));
     }
 }

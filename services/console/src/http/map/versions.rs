@@ -8,9 +8,9 @@ use super::super::frame::Frame;
 use super::super::sources::SECTION;
 use super::super::visit::{Post, Visit};
 use super::super::{html, respond};
-use crate::domain::Trouble;
 use crate::domain::draft::differences;
-use crate::domain::model::{Difference, Source, Version};
+use crate::domain::model::{Difference, Field, Source, Version};
+use crate::domain::{Trouble, changed};
 
 /// Older ones are not kept (semantics 7.4).
 const KEPT: usize = 100;
@@ -30,7 +30,18 @@ struct VersionsPage {
     begins_with_nothing: bool,
     /// Which two are compared, and what differs.
     compared: Option<(i64, i64, Vec<Difference>)>,
+    fields: Vec<Field>,
     fault: String,
+}
+
+impl VersionsPage {
+    /// A field by its name; attributes have no other.
+    fn called(&self, target: &str) -> String {
+        match self.name.is_empty() {
+            true => changed::field(target, &self.fields),
+            false => target.to_owned(),
+        }
+    }
 }
 
 pub async fn list(visit: Visit) -> Page {
@@ -40,10 +51,11 @@ pub async fn list(visit: Visit) -> Page {
 
 async fn show(visit: &Visit, name: &str, mut fault: String) -> Page {
     let (account, id) = (visit.account(), visit.source());
-    let (frame, source, versions) = tokio::join!(
+    let (frame, source, versions, fields) = tokio::join!(
         visit.frame("Versions", SECTION),
         visit.calls.source(account, id),
-        visit.calls.versions(account, id, name)
+        visit.calls.versions(account, id, name),
+        visit.calls.fields(account)
     );
     let source = visit.need(SECTION, source).await?;
     let versions = visit.need(SECTION, versions).await?;
@@ -70,6 +82,7 @@ async fn show(visit: &Visit, name: &str, mut fault: String) -> Page {
         versions,
         begins_with_nothing,
         compared,
+        fields: fields.unwrap_or_default(),
         fault,
     }))
 }

@@ -4,7 +4,7 @@ use weir_proto::mapping::v1 as pb;
 use weir_rpc::wire::timestamp;
 
 use crate::domain::dry_run::{Prediction, Unknown};
-use crate::domain::kept::{Kept, Whole};
+use crate::domain::kept::{Kept, KeptCount, Whole};
 use crate::domain::replay::{Count, Replay, ReplayState, Work};
 use crate::grpc::convert::{kind, log_entry, source_kind};
 
@@ -29,6 +29,15 @@ pub fn kept(kept: Kept) -> pb::KeptEvent {
         deferred: kept.deferred,
         done_time: kept.done_time.map(timestamp),
         raw: String::from_utf8_lossy(&whole.raw).into_owned(),
+    }
+}
+
+pub fn kept_count(count: KeptCount) -> pb::KeptEventCount {
+    pb::KeptEventCount {
+        code: count.code,
+        event_name: count.event_name,
+        count: count.count,
+        done_count: count.done,
     }
 }
 
