@@ -125,8 +125,9 @@ async fn an_audience_in_use_says_how_many_events_a_day_would_be_refused() {
         (refused.code(), reason_of(&refused)),
         (Code::FailedPrecondition, Some(Reason::AudienceInUse))
     );
-    assert_eq!(told(&refused, "events_a_day").as_deref(), Some("2"));
-    assert!(refused.message().contains("2 events a day"), "{refused:?}");
+    // It is of today: they are those of one day.
+    assert_eq!(told(&refused, "events_a_day").as_deref(), Some("10"));
+    assert!(refused.message().contains("10 events a day"), "{refused:?}");
     assert_eq!(members(&mut client, &account, &vip).await.len(), 10);
     // A week later nobody misses it.
     world.clock.advance(7 * 86_400_000);
