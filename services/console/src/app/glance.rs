@@ -4,11 +4,12 @@
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use moka::sync::Cache;
 use tokio::sync::watch;
 
 use crate::clients::Calls;
+use crate::domain::model::Used;
 use crate::domain::{Glance, Time, chart};
 
 /// How long what was found is told.
@@ -18,7 +19,7 @@ const PATIENCE: Duration = Duration::from_millis(150);
 /// Who does not answer in this time is not well.
 const LONGEST: Duration = Duration::from_secs(2);
 const ACCOUNTS: u64 = 1_000;
-/// Sources whose logs are asked for, and how many side by side.
+/// Where an account has more sources their logs are not asked for; else so many side by side.
 const SOURCES: usize = 50;
 const SIDE_BY_SIDE: usize = 8;
 
@@ -76,21 +77,22 @@ async fn look(calls: &Calls, account: &str, now: Time) -> Glance {
     let logs = async {
         let sources = within(calls.sources(account)).await?.ok()?;
         let since = now - TimeDelta::hours(23);
-        let asked = sources.iter().take(SOURCES).map(async |source| {
-            let outcome = calls
-                .summary((account, &source.id), since, false)
-                .await
-                .ok();
-            outcome.map_or(0, |outcome| outcome.answered - outcome.taken)
+        // A sum without some of them would be too small, and nobody could tell.
+        if sources.len() > SOURCES {
+            return Some((sources.len(), None));
+        }
+        let asked = sources.iter().map(async |source| {
+            let outcome = calls.summary((account, &source.id), since, false).await;
+            outcome.map(|outcome| outcome.answered - outcome.taken)
         });
         let asked: Vec<_> = asked.collect();
         let refused = futures_util::stream::iter(asked).buffer_unordered(SIDE_BY_SIDE);
-        let refused = within(refused.fold(0, async |sum: i64, one| sum + one)).await;
-        Some((sources.len(), refused))
+        let refused = within(refused.try_fold(0, async |sum: i64, one| Ok(sum + one))).await;
+        Some((sources.len(), refused.and_then(Result::ok)))
     };
     let (logs, usage, well) = tokio::join!(logs, within(calls.usage(account)), calls.are_well());
     let used = usage.and_then(Result::ok).map(|usage| {
-        let percent = |of: &crate::domain::model::Used| chart::percent(of.used, of.limit);
+        let percent = |of: &Used| chart::percent(of.used, of.limit);
         percent(&usage.profile).max(percent(&usage.activity))
     });
     Glance {

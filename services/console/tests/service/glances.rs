@@ -88,3 +88,25 @@ async fn what_is_not_known_is_not_told_and_breaks_no_page() {
     assert!(!text.contains("of the limit that is nearer"), "{text}");
     assert!(!text.contains("not stored within"), "{text}");
 }
+
+/// Of one of its sources nobody can say: the sum of the others would be told as that of all.
+#[tokio::test]
+async fn a_sum_that_lacks_a_source_is_not_told() {
+    let console = Console::start().await;
+    let cookie = console.administrator().await;
+    console.stub.answer(SOURCES, &sources(2));
+    let summary = "/weir.mapping.v1.LogService/SummarizeLog";
+    let outcome = mapping::SummarizeLogResponse {
+        answered_events: 9,
+        ..Default::default()
+    };
+    console.stub.answer(summary, &outcome);
+    console
+        .stub
+        .refuse_once(summary, weir_rpc::unavailable("the database"));
+    console
+        .comes_to_tell("contacts", &cookie, "2 data sources")
+        .await;
+    let told = console.tells("contacts", &cookie, "9 events not stored within 24 hours");
+    assert!(!told.await);
+}
