@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use chrono::{DateTime, TimeZone, Utc};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::{AccountId, SourceId, TimedKey};
 use weir_postgres::Failure;
@@ -223,10 +224,31 @@ const FILTER: &str = "k.account_id = $1 AND k.source_id = $2
     AND ($8::uuid[] IS NULL OR k.event_key = ANY ($8))
     AND ($9 OR k.done_time IS NULL)";
 
+/// What [`FILTER`] is filled with, and one more.
+fn arguments<'a>(
+    (account, source): &'a Owner,
+    filter: &'a Filter,
+    include_done: &'a bool,
+    limit: &'a i64,
+) -> [&'a (dyn ToSql + Sync); 10] {
+    [
+        &account.0,
+        &source.0,
+        &filter.codes,
+        &filter.event_names,
+        &filter.from_time,
+        &filter.to_time,
+        &filter.message_id,
+        &filter.keys,
+        include_done,
+        limit,
+    ]
+}
+
 /// What a replay of all that the filter matches has: oldest first, without the events themselves.
 pub async fn choose_kept(
     client: &impl Client,
-    (account, source): Owner,
+    owner: Owner,
     filter: &Filter,
     limit: i64,
 ) -> Result<Vec<Chosen>, Failure> {
@@ -237,18 +259,7 @@ pub async fn choose_kept(
     let found = rows(
         client,
         &select,
-        &[
-            &account.0,
-            &source.0,
-            &filter.codes,
-            &filter.event_names,
-            &filter.from_time,
-            &filter.to_time,
-            &filter.message_id,
-            &filter.keys,
-            &filter.include_done,
-            &limit,
-        ],
+        &arguments(&owner, filter, &filter.include_done, &limit),
     )
     .await?;
     let chosen = |row: &Row| {
@@ -262,7 +273,7 @@ pub async fn choose_kept(
 /// stored since, whatever the filter says of them.
 pub async fn count_kept(
     client: &impl Client,
-    (account, source): Owner,
+    owner: Owner,
     filter: &Filter,
 ) -> Result<Vec<KeptCount>, Failure> {
     let select = format!(
@@ -273,18 +284,7 @@ pub async fn count_kept(
     let found = rows(
         client,
         &select,
-        &[
-            &account.0,
-            &source.0,
-            &filter.codes,
-            &filter.event_names,
-            &filter.from_time,
-            &filter.to_time,
-            &filter.message_id,
-            &filter.keys,
-            &true,
-            &MAX_COUNTS,
-        ],
+        &arguments(&owner, filter, &true, &MAX_COUNTS),
     )
     .await?;
     let counted = |row: &Row| KeptCount {
