@@ -21,9 +21,10 @@ use super::secure::connector;
 /// A service that does not answer the handshake in this time is away.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Finds peers that vanished without a word: both together are less than the edge's deadline
-/// of 8 s.
-const KEEP_ALIVE: Duration = Duration::from_secs(4);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3);
+/// of 8 s. Asked often and waited for long, as a machine that stands still for some seconds (its
+/// host is busy, or moves it) must not cut the calls that are on their way.
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A batch of 16 MiB must not wait for window updates of the default 64 KiB.
 const WINDOW: u32 = 4 * 1024 * 1024;
 /// The most that the other side writes at once. With the default of 16 KiB a batch of 500
