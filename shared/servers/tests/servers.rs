@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use weir_servers::{TestServers, child, postgres};
@@ -49,6 +50,33 @@ async fn a_service_can_not_read_the_tables_of_another() {
         error.code(),
         Some(&tokio_postgres::error::SqlState::INSUFFICIENT_PRIVILEGE)
     );
+}
+
+#[tokio::test]
+async fn a_transaction_that_stands_open_is_named_and_not_waited_for() {
+    let database = TestServers::shared().await.fresh_database().await;
+    let holder = postgres::connect(&database.url_for("contact"))
+        .await
+        .unwrap();
+    for said in [
+        "SET ROLE weir_contact_owner; CREATE TABLE things (id int)",
+        "BEGIN; REVOKE SELECT ON things FROM weir_contact",
+    ] {
+        holder.batch_execute(said).await.unwrap();
+    }
+    let administrator = postgres::connect(&database.behind("contact"))
+        .await
+        .unwrap();
+    let made = postgres::make_roles(&administrator, &BTreeMap::new()).await;
+    let said = format!("{:#}", made.unwrap_err());
+    let row = holder.query_one("SELECT pg_backend_pid()", &[]).await;
+    let process: i32 = row.unwrap().get(0);
+    let named = format!("of weir_contact, process {process},");
+    assert!(said.contains(&named), "{said}");
+    holder.batch_execute("ROLLBACK").await.unwrap();
+    postgres::make_roles(&administrator, &BTreeMap::new())
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
