@@ -118,7 +118,8 @@ impl Link {
                 if let Some(cause) = why(&error) {
                     tracing::warn!("no TLS with Redis: {cause}");
                 }
-                tracing::warn!(kind = ?error.kind(), code = error.code(), "Redis is away");
+                let address = self.redis.address();
+                tracing::warn!(address, kind = ?error.kind(), code = error.code(), "Redis is away");
                 Err(if is_of_the_way(&error) {
                     RingsAway::Silent
                 } else {
@@ -126,7 +127,8 @@ impl Link {
                 })
             }
             Err(_) => {
-                tracing::warn!(tls = self.redis.speaks_tls(), "Redis is silent");
+                let (address, tls) = (self.redis.address(), self.redis.speaks_tls());
+                tracing::warn!(address, tls, "Redis is silent");
                 Err(RingsAway::Silent)
             }
         }

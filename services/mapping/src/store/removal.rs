@@ -1,7 +1,7 @@
 //! What is taken away, from every table that holds something of it.
 //!
 //! **Invariant:** whatever table a later version adds, its rows go along: the tables are those
-//! that the catalogue says have the columns, not a list of ours.
+//! that the catalogue says have the columns, not a list of ours; what stays is named.
 
 use weir_ids::{AccountId, SourceId};
 use weir_postgres::Failure;
@@ -10,6 +10,9 @@ use super::{Client, execute, row, rows};
 
 /// Those that others refer to, in the order in which they can go.
 const REFERRED: [&str; 2] = ["activities", "sources"];
+
+/// What units were spent on is of the account, which spent them, and told until it is too old.
+const STAYS: [&str; 1] = ["unit_counts"];
 
 /// Everything of a source, itself included; whether it was there.
 pub async fn delete_source(
@@ -26,6 +29,7 @@ pub async fn delete_source(
         ORDER BY c.relname";
     let tables = rows(client, select, &[]).await?;
     let mut names: Vec<String> = tables.iter().map(|row| row.get("name")).collect();
+    names.retain(|name| !STAYS.contains(&name.as_str()));
     names.sort_by_key(|name| REFERRED.iter().position(|last| last == name));
     let mut deleted = false;
     for name in names {

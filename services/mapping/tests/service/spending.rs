@@ -116,6 +116,22 @@ async fn what_spends_most_is_first_and_a_flush_that_comes_again_is_counted_once(
 }
 
 #[tokio::test]
+async fn what_a_source_spent_is_told_after_it_was_deleted() {
+    let (service, _client, logs, tenant) = start().await;
+    let units = vec![unit(0, UnitKind::Activity, "Login", 30)];
+    call!(logs, add_counts, flush(&tenant, 7, 1, units)).unwrap();
+    let delete = DeleteSourceRequest {
+        account_id: tenant.account_id.clone(),
+        source_id: tenant.source_id.clone(),
+    };
+    let gone = call!(service.configuration(), delete_source, delete).unwrap();
+    assert!(gone.deleted);
+    let answer = call!(logs, list_spending, since(&tenant, 0)).unwrap();
+    assert_eq!(listed(&answer), [("Login", 0, 30, 0)]);
+    assert_eq!(answer.spending[0].source_id, tenant.source_id);
+}
+
+#[tokio::test]
 async fn a_window_has_a_thousand_names_and_one_of_before_92_days_goes() {
     let (mut service, client, logs, tenant) = start().await;
     let names = (0..1_200).map(|n| unit(0, UnitKind::Activity, &format!("name {n:04}"), 2));
