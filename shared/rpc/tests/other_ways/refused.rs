@@ -149,7 +149,7 @@ async fn a_body_that_does_not_come_is_waited_for_until_the_deadline() {
     let mut start = [0; 12];
     stream.read_exact(&mut start).await.unwrap();
     assert_eq!(&start, b"HTTP/1.1 504");
-    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(began.elapsed() < Duration::from_secs(15));
 }
 
 #[tokio::test]
