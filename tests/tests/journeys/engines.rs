@@ -141,7 +141,9 @@ fn the_end_of_a_terminal_stops_everything_in_order() {
         let servers = TestServers::start().await.unwrap();
         let data = tempfile::tempdir().unwrap();
         let program = weir_stack::find_programs(None).unwrap().join("weir");
-        let mut command = Command::new(program);
+        // Also where the tests themselves run under `nohup`.
+        let mut command = Command::new("env");
+        command.arg("--default-signal=HUP").arg(program);
         command.args(["up", "--data"]).arg(data.path());
         command.env("WEIR_UP_POSTGRES", servers.postgres.superuser_url("theirs"));
         command.env("WEIR_UP_REDIS", servers.redis_url());
