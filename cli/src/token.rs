@@ -25,8 +25,9 @@ pub async fn run(command: &TokenCommand) -> Result<ExitCode, Failure> {
     match command {
         TokenCommand::Create(options) => create(options).await?,
         TokenCommand::List(options) => {
-            let tokens = all(&mut client(&options.addresses).await?).await?;
-            say!("{}", listed(&tokens, now()));
+            let client = &mut client(&options.addresses).await?;
+            let tokens = tokens(client, !options.all).await?;
+            say!("{}", listed(&tokens, options.all, now()));
         }
         TokenCommand::Revoke(options) => revoke(options).await?,
     }
@@ -80,9 +81,12 @@ async fn create(options: &CreateTokenOptions) -> Result<(), Failure> {
 
 async fn revoke(options: &RevokeTokenOptions) -> Result<(), Failure> {
     let mut client = client(&options.addresses).await?;
+    if options.all {
+        return revoke_all(&mut client, &options.named).await;
+    }
     let token_id = match is_id(&options.named) {
         true => options.named.clone(),
-        false => named(&all(&mut client).await?, &options.named, now())?,
+        false => named(&tokens(&mut client, true).await?, &options.named, now())?,
     };
     let request = access::RevokeTokenRequest {
         token_id,
@@ -93,6 +97,27 @@ async fn revoke(options: &RevokeTokenOptions) -> Result<(), Failure> {
     let token = revoked.token.unwrap_or_default();
     say!("{} ({}) is revoked.", token.name, token.token_id);
     Ok(())
+}
+
+async fn revoke_all(client: &mut TokenServiceClient<Channel>, name: &str) -> Result<(), Failure> {
+    let request = access::RevokeTokensByNameRequest {
+        name: name.to_owned(),
+        account_ids: Vec::new(),
+    };
+    let revoked = client.revoke_tokens_by_name(request).await;
+    let revoked = revoked.map_err(|status| failed(&status))?.into_inner();
+    match revoked.revoked_count {
+        0 => return Err(none_good(name)),
+        1 => say!("1 token of {name} is revoked."),
+        many => say!("{many} tokens of {name} are revoked."),
+    }
+    Ok(())
+}
+
+fn none_good(name: &str) -> Failure {
+    Failure::Input(format!(
+        "there is no token {name:?} that is good; `./weir token list` shows them"
+    ))
 }
 
 fn is_past(end: &Timestamp, now: SystemTime) -> bool {
@@ -109,27 +134,29 @@ fn named(tokens: &[Token], name: &str, now: SystemTime) -> Result<String, Failur
     let good: Vec<&Token> = all.filter(is_good).collect();
     match good.as_slice() {
         [only] => Ok(only.token_id.clone()),
-        [] => Err(Failure::Input(format!(
-            "there is no token {name:?} that is good; `./weir token list` shows them"
-        ))),
+        [] => Err(none_good(name)),
         several => {
             let ids: Vec<&str> = several.iter().map(|token| &*token.token_id).collect();
             Err(Failure::Input(format!(
-                "several tokens are named {name:?}; say which: {}",
+                "several tokens are named {name:?}; say which, or `--all`: {}",
                 ids.join(", ")
             )))
         }
     }
 }
 
-/// All pages.
-async fn all(client: &mut TokenServiceClient<Channel>) -> Result<Vec<Token>, Failure> {
+/// All pages; a service of before answers those that ended as well.
+async fn tokens(
+    client: &mut TokenServiceClient<Channel>,
+    only_good: bool,
+) -> Result<Vec<Token>, Failure> {
     let (mut tokens, mut page_token) = (Vec::new(), String::new());
     loop {
         let request = access::ListTokensRequest {
             page_size: PAGE,
             page_token,
             account_ids: Vec::new(),
+            only_good,
         };
         let page = client.list_tokens(request).await;
         let page = page.map_err(|status| failed(&status))?.into_inner();
@@ -141,9 +168,13 @@ async fn all(client: &mut TokenServiceClient<Channel>) -> Result<Vec<Token>, Fai
     }
 }
 
-fn listed(tokens: &[Token], now: SystemTime) -> String {
+fn listed(tokens: &[Token], all: bool, now: SystemTime) -> String {
     if tokens.is_empty() {
-        return "There are no tokens.".to_owned();
+        let none = match all {
+            true => "There are no tokens.",
+            false => "There are no tokens that are good; `--all` shows those that ended, too.",
+        };
+        return none.to_owned();
     }
     let rows: Vec<Vec<String>> = tokens.iter().map(|token| row(token, now)).collect();
     let heading = [
@@ -254,7 +285,7 @@ mod tests {
         ];
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(86_400);
         assert_eq!(named(&tokens, "reports", now).unwrap(), "2");
-        for (name, said) in [("c", "no token"), ("b", "say which: 3, 4")] {
+        for (name, said) in [("c", "no token"), ("b", "say which, or `--all`: 3, 4")] {
             let Err(Failure::Input(message)) = named(&tokens, name, now) else {
                 panic!("{name}")
             };
@@ -276,7 +307,7 @@ mod tests {
             created_by: "administrator".to_owned(),
             ..token("good", "2")
         };
-        let text = listed(&[ended, good], now);
+        let text = listed(&[ended, good], true, now);
         for said in [
             "ended  read  one and 1 more  ended 1970-01-01 00:01Z",
             "good   read  all             good until 1970-01-03 00:00Z  1970-01-01 01:00Z  \
@@ -284,6 +315,7 @@ mod tests {
         ] {
             assert!(text.contains(said), "{text}");
         }
-        assert_eq!(listed(&[], now), "There are no tokens.");
+        assert_eq!(listed(&[], true, now), "There are no tokens.");
+        assert!(listed(&[], false, now).contains("`--all` shows those that ended"));
     }
 }

@@ -46,19 +46,29 @@ pub enum RoleName {
     Admin,
 }
 
-/// List tokens, those that ended in the last 90 days included.
+/// List tokens that are good.
 #[derive(Debug, Args)]
 pub struct ListTokensOptions {
+    /// Those that ended in the last 90 days as well.
+    #[arg(long)]
+    pub all: bool,
     #[command(flatten)]
     pub addresses: AddressOptions,
 }
 
 /// End a token: it is refused everywhere within seconds.
+///
+/// With `--all` everything that somebody has ends, as when they leave: each token of that name, and
+/// the sessions in the console that came by them. Who signs in there by an issuer may do so again
+/// until their groups are taken from them at the issuer.
 #[derive(Debug, Args)]
 pub struct RevokeTokenOptions {
     /// Its id, or its name where no other token that is good has it.
     #[arg(value_name = "TOKEN")]
     pub named: String,
+    /// All tokens of that name that are good.
+    #[arg(long)]
+    pub all: bool,
     #[command(flatten)]
     pub addresses: AddressOptions,
 }

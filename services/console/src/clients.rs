@@ -14,6 +14,7 @@ mod plan;
 mod request;
 mod shown;
 mod source;
+mod token;
 mod trouble;
 mod usage;
 mod web;

@@ -103,8 +103,8 @@ pub use sources::{
 pub use spending::{add_spending, known_subjects, spenders, spent_by_window};
 pub use tokens::{
     change_tokens, count_tokens, drop_ended_tokens, forget_account_of_tokens, get_token,
-    insert_token, list_tokens, live_tokens, note_token_uses, rehash_tokens, revoke_token,
-    token_of_request, version_of_tokens,
+    good_tokens_by_name, insert_token, list_people, list_tokens, live_tokens, note_token_uses,
+    rehash_tokens, revoke_tokens, token_of_request, version_of_tokens,
 };
 pub use versions::{
     Saved, Subject, get_version, keep_activity_version, keep_contact_version, list_versions,

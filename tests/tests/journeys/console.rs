@@ -435,7 +435,7 @@ async fn pages(account: &Account) -> Vec<(&'static str, &'static str, String)> {
         ),
         ("usage", "Usage", format!("{base}/usage")),
         ("settings", "Settings", settings.clone()),
-        ("tokens", "Tokens", format!("{settings}/tokens")),
+        ("tokens", "People and tokens", format!("{settings}/tokens")),
         ("changes", "Change record", format!("{settings}/changes")),
         ("plan", "Plan of a file", format!("{settings}/plan")),
         ("health", "Health", format!("{base}/health")),

@@ -155,7 +155,28 @@ fn a_token_is_made_used_and_revoked_and_what_was_done_with_it_is_written_down() 
         let again = run(weir, &["token", "revoke", "reports"]).await;
         assert_eq!(again.status.code(), Some(2), "{}", said(&again));
         its_record_is_there(weir, &ours).await;
+        who_leaves_has_nothing_left(weir).await;
     });
+}
+
+/// All that somebody has ends at once, and is in the list of those that ended alone.
+async fn who_leaves_has_nothing_left(weir: &'static Weir) {
+    for role in ["read", "write"] {
+        let made = run(weir, &["token", "create", "leaves", "--role", role]).await;
+        assert!(made.status.success(), "{}", said(&made));
+    }
+    let one = run(weir, &["token", "revoke", "leaves"]).await;
+    assert_eq!(one.status.code(), Some(2), "{}", said(&one));
+    assert!(said(&one).contains("`--all`"), "{}", said(&one));
+    let ended = run(weir, &["token", "revoke", "leaves", "--all"]).await;
+    let told = said(&ended);
+    assert!(told.contains("2 tokens of leaves are revoked."), "{told}");
+    let again = run(weir, &["token", "revoke", "leaves", "--all"]).await;
+    assert_eq!(again.status.code(), Some(2), "{}", said(&again));
+    let good = run(weir, &["token", "list"]).await;
+    assert!(!said(&good).contains("leaves"), "{}", said(&good));
+    let all = run(weir, &["token", "list", "--all"]).await;
+    assert_eq!(said(&all).matches("leaves").count(), 2, "{}", said(&all));
 }
 
 async fn its_record_is_there(weir: &Weir, account: &Account) {

@@ -1,16 +1,16 @@
-//! Audiences, tokens, changes, news.
+//! Audiences, changes, news.
 
 use weir_proto::access::v1 as access;
 use weir_proto::audience::v1 as audience;
 use weir_proto::mapping::v1 as wire;
 
 use super::account::nothing;
-use super::convert::{stamp, time};
+use super::convert::time;
 use super::trouble::call;
 use super::{Answer, Calls};
 use crate::domain::model::{
-    Alert, Audience, AudienceDay, Change, ChangedValue, Delivery, MailStatus, Member, NewToken,
-    Origin, Page, Sync, Token,
+    Alert, Audience, AudienceDay, Change, ChangedValue, Delivery, MailStatus, Member, Origin, Page,
+    Sync,
 };
 use crate::domain::words::plain;
 
@@ -180,50 +180,6 @@ impl Calls {
         })
     }
 
-    /// Those that are good for these accounts alone; none named: all that may be seen.
-    pub async fn tokens(&self, accounts: Vec<String>, page_token: &str) -> Answer<Page<Token>> {
-        let request = access::ListTokensRequest {
-            page_size: 200,
-            page_token: page_token.to_owned(),
-            account_ids: accounts,
-        };
-        let answer = call!("mapping", self.token, list_tokens, request)?;
-        Ok(Page {
-            items: answer.tokens.into_iter().map(token).collect(),
-            next: answer.next_page_token,
-        })
-    }
-
-    /// Its secret; empty where the same wish made it before.
-    pub async fn create_token(&self, new: &NewToken) -> Answer<String> {
-        let request = access::CreateTokenRequest {
-            name: new.name.clone(),
-            role: match &*new.role {
-                "admin" => access::Role::Admin,
-                "write" => access::Role::Write,
-                "read" => access::Role::Read,
-                // Refused there: nobody gets a role that they did not ask for.
-                _ => access::Role::Unspecified,
-            }
-            .into(),
-            all_accounts: new.all_accounts,
-            account_ids: new.accounts.clone(),
-            expire_time: new.end.map(stamp),
-            request_id: new.wish.clone(),
-        };
-        let answer = call!("mapping", self.token, create_token, request)?;
-        Ok(answer.secret)
-    }
-
-    pub async fn revoke_token(&self, id: &str) -> Answer<()> {
-        let request = access::RevokeTokenRequest {
-            token_id: id.to_owned(),
-            account_ids: Vec::new(),
-        };
-        call!("mapping", self.token, revoke_token, request)?;
-        Ok(())
-    }
-
     /// With the services whose part of it is missing.
     pub async fn changes(
         &self,
@@ -363,26 +319,6 @@ fn audience(audience: audience::Audience) -> Audience {
         id: audience.audience_id,
         name: audience.name,
         created: time(audience.create_time),
-    }
-}
-
-fn token(token: access::Token) -> Token {
-    Token {
-        role: match token.role() {
-            access::Role::Admin => "admin",
-            access::Role::Write => "write",
-            _ => "read",
-        },
-        id: token.token_id,
-        name: token.name,
-        all_accounts: token.all_accounts,
-        accounts: token.account_ids,
-        hint: token.hint,
-        created: time(token.create_time),
-        created_by: token.created_by,
-        expires: time(token.expire_time),
-        last_used: time(token.last_use_time),
-        revoked: time(token.revoke_time),
     }
 }
 

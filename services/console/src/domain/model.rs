@@ -25,7 +25,7 @@ pub use mapping::{
 };
 pub use more::{
     Alert, Audience, AudienceDay, Change, ChangedValue, Delivery, MailStatus, Member, NewToken,
-    Origin, Planned, Sync, Token,
+    Origin, Person, Planned, Sync, Token,
 };
 pub use source::{Kind, Mail, Merging, Sample, Source, SourceKey, Status};
 pub use usage::{History, Spender, Spending, Usage, Used, Window};

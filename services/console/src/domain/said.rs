@@ -44,6 +44,17 @@ pub fn done(code: &str, number: Option<u64>) -> Option<String> {
         "audience-there" => of("There is an audience of this name already; here it is."),
         "sync" => of("The sync has begun. It ends within a minute or so; this page tells."),
         "token-revoked" => of("The token was revoked. It is refused everywhere within seconds."),
+        "access-ended" => Some(match number {
+            Some(1) => "1 token was ended. It is refused everywhere within seconds, and so are \
+                        sessions that came by it."
+                .to_owned(),
+            Some(many) => format!(
+                "{many} tokens were ended. They are refused everywhere within seconds, and so are \
+                 sessions that came by them."
+            ),
+            None => "All their access was ended.".to_owned(),
+        }),
+        "access-none" => of("Nothing was ended: none of their tokens was good any more."),
         "signed-in" => of("You are signed in."),
         _ => None,
     }

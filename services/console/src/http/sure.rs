@@ -9,8 +9,8 @@ use chrono::TimeDelta;
 
 use super::html::{self, Markup};
 use super::resend::Sent;
-use super::respond;
 use super::visit::Visit;
+use super::{respond, tokens};
 use crate::domain::model::{LogFilter, SourceKey, Status};
 use crate::domain::{Form, words};
 
@@ -51,6 +51,8 @@ enum Act {
     Copy,
     Field,
     Token,
+    /// All that somebody has.
+    Access,
     Restore,
 }
 
@@ -72,6 +74,7 @@ fn act(path: &str, form: &Form) -> Option<Act> {
         (["accounts", _, "sources", _, "map", "versions"], _) => Some(Act::Restore),
         (["accounts", _, "settings"], "delete-field") => Some(Act::Field),
         (["accounts", _, "settings", "tokens"], "revoke") => Some(Act::Token),
+        (["accounts", _, "settings", "tokens"], "end-access") => Some(Act::Access),
         _ => None,
     }
 }
@@ -82,6 +85,7 @@ pub async fn ask(visit: &Visit, form: &Form) -> Option<Response> {
     let question = match act(path, form)? {
         Act::NewKey => new_key(visit, form).await?,
         Act::Field | Act::Token => of_account(visit, form).await,
+        Act::Access => access(visit, form).await,
         act => of_source(visit, form, act).await,
     };
     let back = match form.get("name") {
@@ -230,7 +234,7 @@ async fn of_account(visit: &Visit, form: &Form) -> Question {
             does: "Take the field away",
         };
     }
-    let tokens = visit.calls.tokens(Vec::new(), "").await;
+    let tokens = visit.calls.tokens(true, "").await;
     let tokens = tokens.map(|list| list.items).unwrap_or_default();
     let mut tokens = tokens.into_iter();
     let token = tokens.find(|one| one.id == form.get("token"));
@@ -247,6 +251,24 @@ async fn of_account(visit: &Visit, form: &Form) -> Question {
             used.unwrap_or_default()
         ),
         does: "Revoke the token",
+    }
+}
+
+async fn access(visit: &Visit, form: &Form) -> Question {
+    let name = form.get("person");
+    let person = visit.calls.person(name).await;
+    let has_issuer = visit.app.single.is_some();
+    Question {
+        asks: "End all access of",
+        name: name.to_owned(),
+        unnamed: "whom you chose",
+        rest: "?",
+        says: match person {
+            Ok(None) => "They have no token: there is nothing to end.".to_owned(),
+            Ok(person) => tokens::end_of(person.as_ref(), has_issuer, &visit.me.name),
+            Err(_) => tokens::end_of(None, has_issuer, &visit.me.name),
+        },
+        does: "End all access",
     }
 }
 
@@ -309,6 +331,10 @@ mod tests {
             (
                 "/accounts/a/settings/tokens".to_owned(),
                 "do=revoke&token=t",
+            ),
+            (
+                "/accounts/a/settings/tokens".to_owned(),
+                "do=end-access&person=p",
             ),
         ] {
             assert!(act(&path, &form(says)).is_some(), "{path} {says}");

@@ -11,6 +11,7 @@ mod glances;
 mod harness;
 mod lists;
 mod passwords;
+mod people;
 mod plans;
 mod posts;
 mod refusals;

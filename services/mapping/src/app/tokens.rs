@@ -1,6 +1,9 @@
 //! Tokens of internal teams (semantics 9.2).
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
+use futures_util::future::try_join_all;
 use uuid::Uuid;
 use weir_access::{Accounts, Caller, HashKey, LiveToken, MAX_TOKENS, Use};
 use weir_ids::AccountId;
@@ -11,7 +14,7 @@ use weir_service::{Clock, Current, TokenSource};
 use super::keys::random;
 use super::{App, Error};
 use crate::domain::Listed;
-use crate::domain::access::{Token, Wish, Within};
+use crate::domain::access::{Person, Token, Wish, Within};
 use crate::domain::invalid::Invalid;
 use crate::domain::record::{Change, NO_ACCOUNT, Thing, shown_token};
 use crate::metrics;
@@ -19,6 +22,9 @@ use crate::store;
 
 /// One more than there can be: then something is wrong, and is seen.
 const MOST: i64 = MAX_TOKENS as i64 + 1;
+
+/// Changes that are on their way to PostgreSQL at once.
+const AT_ONCE: usize = 500;
 
 /// The tokens that are good, and under which version that is so.
 pub struct Listing {
@@ -70,28 +76,39 @@ impl App {
             .granted(weir_ids::fresh(), &text, now, self.author.name());
         store::insert_token(&transaction, &token, &hash, request_id).await?;
         let change = Change::made(Thing::Token, token.token_id, &shown_token(&token));
-        self.record_of_token(&transaction, &token, &change).await?;
+        self.record_of_tokens(&transaction, &[(&token, change)])
+            .await?;
         store::commit(transaction).await?;
         Ok((token, text))
     }
 
-    /// In each account that it is good for, or among what belongs to none.
-    async fn record_of_token(
+    /// Each in each account that its token is good for, or among what belongs to none.
+    async fn record_of_tokens(
         &self,
         transaction: &Tx<'_>,
-        token: &Token,
-        change: &Change,
+        changes: &[(&Token, Change)],
     ) -> Result<(), Error> {
-        let of = match &token.accounts {
-            Accounts::All => &[NO_ACCOUNT][..],
-            Accounts::Only(some) => some,
-        };
-        for account_id in of {
+        let mut by_account: BTreeMap<AccountId, Vec<&Change>> = BTreeMap::new();
+        for (token, change) in changes {
+            let of = match &token.accounts {
+                Accounts::All => &[NO_ACCOUNT][..],
+                Accounts::Only(some) => some,
+            };
+            for account_id in of {
+                by_account.entry(*account_id).or_default().push(change);
+            }
+        }
+        for (account_id, changes) in by_account {
             transaction
-                .turn_to(*account_id)
+                .turn_to(account_id)
                 .await
                 .map_err(Failure::from)?;
-            self.record(transaction, *account_id, change).await?;
+            // One way to PostgreSQL and back for many.
+            for some in changes.chunks(AT_ONCE) {
+                let recorded = some.iter();
+                let recorded = recorded.map(|change| self.record(transaction, account_id, change));
+                try_join_all(recorded).await?;
+            }
         }
         Ok(())
     }
@@ -100,11 +117,24 @@ impl App {
     pub async fn list_tokens(
         &self,
         accounts: &Within,
+        only_good: bool,
         after: Option<Uuid>,
         limit: i64,
     ) -> Result<Vec<Listed<Uuid, Token>>, Error> {
         let client = self.client().await?;
-        Ok(store::list_tokens(&client, accounts, after, limit).await?)
+        let good_at = only_good.then(|| self.now());
+        Ok(store::list_tokens(&client, accounts, good_at, after, limit).await?)
+    }
+
+    /// By name, behind `after`; of one name alone where one is said.
+    pub async fn list_people(
+        &self,
+        accounts: &Within,
+        (name, after): (Option<&str>, &str),
+        limit: i64,
+    ) -> Result<Vec<Listed<String, Person>>, Error> {
+        let client = self.client().await?;
+        Ok(store::list_people(&client, accounts, self.now(), (name, after), limit).await?)
     }
 
     /// Ends a token; one that ended so before stays as it is.
@@ -118,17 +148,38 @@ impl App {
             return Ok(before);
         }
         let now = self.now();
-        let token = Token {
-            revoke_time: Some(now),
-            revoked_by: self.author.name().to_owned(),
-            ..before.clone()
-        };
-        store::revoke_token(&transaction, token_id, now, self.author.name()).await?;
-        let (before, after) = (shown_token(&before), shown_token(&token));
-        let change = Change::between(Thing::Token, token_id, &before, &after);
-        self.record_of_token(&transaction, &token, &change).await?;
+        let by = self.author.name();
+        let token = before.revoked(now, by);
+        store::revoke_tokens(&transaction, &[token_id], now, by).await?;
+        self.record_of_tokens(&transaction, &[(&token, end_of(&before, &token))])
+            .await?;
         store::commit(transaction).await?;
         Ok(token)
+    }
+
+    /// Ends those of one name that are good; answers how many. Whoever makes one waits for the
+    /// lock that this has, so that theirs is ended, or made behind it.
+    pub async fn revoke_tokens_by_name(
+        &self,
+        accounts: &Within,
+        name: &str,
+    ) -> Result<usize, Error> {
+        let mut client = self.client().await?;
+        let transaction = store::begin(&mut client, NO_ACCOUNT);
+        store::change_tokens(&transaction).await?;
+        let (now, by) = (self.now(), self.author.name());
+        let good = store::good_tokens_by_name(&transaction, accounts, name, now).await?;
+        if good.is_empty() {
+            return Ok(0);
+        }
+        let ids: Vec<_> = good.iter().map(|token| token.token_id).collect();
+        store::revoke_tokens(&transaction, &ids, now, by).await?;
+        let ends = good.iter();
+        let ends = ends.map(|token| (token, end_of(token, &token.revoked(now, by))));
+        let ends: Vec<_> = ends.collect();
+        self.record_of_tokens(&transaction, &ends).await?;
+        store::commit(transaction).await?;
+        Ok(ends.len())
     }
 
     /// The tokens that are good, unless `known` is still their version.
@@ -145,6 +196,11 @@ impl App {
     pub async fn note_token_uses(&self, uses: &[Use]) -> Result<(), Error> {
         Ok(note(&self.pool, &self.secret.token_key(), uses).await?)
     }
+}
+
+fn end_of(before: &Token, after: &Token) -> Change {
+    let (old, new) = (shown_token(before), shown_token(after));
+    Change::between(Thing::Token, after.token_id, &old, &new)
 }
 
 /// What an older key hashed is kept under the hash of the first one from now on, which everybody

@@ -9,6 +9,8 @@ use super::invalid::{Invalid, read_name};
 
 /// A team that has more has all: the list of live tokens travels to every service.
 pub const MAX_ACCOUNTS: usize = 64;
+/// Of somebody's accounts, as many are listed: what one token may touch.
+pub const LISTED_ACCOUNTS: usize = MAX_ACCOUNTS;
 /// How long a token is listed after its end, as its changes are.
 pub const LISTED: TimeDelta = TimeDelta::days(90);
 /// Of a token's text, behind what all begin with; the rest has 200 bits and more.
@@ -33,6 +35,32 @@ pub struct Token {
     pub revoke_time: Option<DateTime<Utc>>,
     pub created_by: String,
     pub revoked_by: String,
+}
+
+impl Token {
+    /// The same, ended.
+    pub fn revoked(&self, now: DateTime<Utc>, by: &str) -> Self {
+        Self {
+            revoke_time: Some(now),
+            revoked_by: by.to_owned(),
+            ..self.clone()
+        }
+    }
+}
+
+/// All tokens of one name.
+#[derive(Debug, Clone)]
+pub struct Person {
+    pub name: String,
+    /// The highest of those that are good; None where none is.
+    pub role: Option<Role>,
+    /// What those may touch together: the first [`LISTED_ACCOUNTS`] of `account_count`.
+    pub accounts: Accounts,
+    pub account_count: i64,
+    pub good_token_count: i64,
+    pub first_create_time: DateTime<Utc>,
+    pub last_create_time: DateTime<Utc>,
+    pub last_use_time: Option<DateTime<Utc>>,
 }
 
 /// What somebody wants.

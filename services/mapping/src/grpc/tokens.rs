@@ -15,7 +15,8 @@ use weir_rpc::{Deadline, MAX_MESSAGE, Page, invalid, page_limit, page_size, page
 
 use super::{Answer, Service, convert};
 use crate::app::{Error, Listing};
-use crate::domain::access::{Token as DomainToken, Wish, Within};
+use crate::domain::access::{Person as DomainPerson, Token as DomainToken, Wish, Within};
+use crate::domain::invalid::read_name;
 
 /// As the contract says.
 const MAX_USES: usize = 10_000;
@@ -65,17 +66,49 @@ impl TokenService for Tokens {
         let accounts = within(&request.account_ids)?;
         let size = page_size(request.page_size)?;
         let after: Option<Uuid> = page_start(&request.page_token)?;
+        let only_good = request.only_good;
         let found = self
             .0
             .run(deadline, move |app| {
                 let accounts = accounts.clone();
-                async move { app.list_tokens(&accounts, after, page_limit(size)).await }
+                async move {
+                    app.list_tokens(&accounts, only_good, after, page_limit(size))
+                        .await
+                }
             })
             .await?;
         let page = Page::of(found, size, shown);
         Ok(Response::new(ListTokensResponse {
             next_page_token: page.next_token(),
             tokens: page.items,
+        }))
+    }
+
+    async fn list_people(&self, request: Request<ListPeopleRequest>) -> Answer<ListPeopleResponse> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let accounts = within(&request.account_ids)?;
+        let size = page_size(request.page_size)?;
+        let after: Option<String> = page_start(&request.page_token)?;
+        let after = after.unwrap_or_default();
+        let name = match &*request.name {
+            "" => None,
+            name => Some(read_name(name).map_err(Error::from)?),
+        };
+        let found = self
+            .0
+            .run(deadline, move |app| {
+                let (accounts, name, after) = (accounts.clone(), name.clone(), after.clone());
+                async move {
+                    app.list_people(&accounts, (name.as_deref(), &after), page_limit(size))
+                        .await
+                }
+            })
+            .await?;
+        let page = Page::of(found, size, person);
+        Ok(Response::new(ListPeopleResponse {
+            next_page_token: page.next_token(),
+            people: page.items,
         }))
     }
 
@@ -97,6 +130,27 @@ impl TokenService for Tokens {
             .await?;
         Ok(Response::new(RevokeTokenResponse {
             token: Some(shown(token)),
+        }))
+    }
+
+    async fn revoke_tokens_by_name(
+        &self,
+        request: Request<RevokeTokensByNameRequest>,
+    ) -> Answer<RevokeTokensByNameResponse> {
+        let deadline = Deadline::of(&request);
+        let author = author(&request, "weir.access.v1.TokenService/RevokeTokensByName");
+        let request = request.into_inner();
+        let name = read_name(&request.name).map_err(Error::from)?;
+        let accounts = within(&request.account_ids)?;
+        let revoked = self
+            .0
+            .run_by(author, deadline, move |app| {
+                let (accounts, name) = (accounts.clone(), name.clone());
+                async move { app.revoke_tokens_by_name(&accounts, &name).await }
+            })
+            .await?;
+        Ok(Response::new(RevokeTokensByNameResponse {
+            revoked_count: i32::try_from(revoked).unwrap_or(i32::MAX),
         }))
     }
 
@@ -212,6 +266,22 @@ fn shown(token: DomainToken) -> Token {
         revoke_time: token.revoke_time.map(timestamp),
         created_by: token.created_by,
         revoked_by: token.revoked_by,
+    }
+}
+
+fn person(person: DomainPerson) -> Person {
+    let (all_accounts, account_ids) = accounts_of(&person.accounts);
+    let count = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
+    Person {
+        name: person.name,
+        role: person.role.map_or(pb::Role::Unspecified, role_of).into(),
+        all_accounts,
+        account_ids,
+        account_count: count(person.account_count),
+        good_token_count: count(person.good_token_count),
+        first_create_time: Some(timestamp(person.first_create_time)),
+        last_create_time: Some(timestamp(person.last_create_time)),
+        last_use_time: person.last_use_time.map(timestamp),
     }
 }
 

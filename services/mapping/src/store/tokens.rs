@@ -12,7 +12,7 @@ use weir_postgres::{Failure, Statements};
 use super::codes::Code;
 use super::{Connection, corrupt, execute, listed, row, rows};
 use crate::domain::Listed;
-use crate::domain::access::{Token, Within};
+use crate::domain::access::{LISTED_ACCOUNTS, Person, Token, Within};
 
 const COLUMNS: &str = "token_id, name, hint, role, account_ids, create_time, expire_time,
     last_use_time, revoke_time, created_by, revoked_by";
@@ -21,6 +21,11 @@ const COLUMNS: &str = "token_id, name, hint, role, account_ids, create_time, exp
 /// none besides.
 const WITHIN: &str = "($1::uuid[] IS NULL
     OR (account_ids IS NOT NULL AND account_ids <> '{}' AND account_ids <@ $1))";
+
+/// Neither revoked nor past its end, by the time that is parameter `$number`.
+fn good(number: usize) -> String {
+    format!("(revoke_time IS NULL AND (expire_time IS NULL OR expire_time > ${number}))")
+}
 
 fn within(accounts: &Within) -> Option<Vec<Uuid>> {
     let accounts = accounts.as_ref();
@@ -45,9 +50,9 @@ pub async fn version_of_tokens(client: &Connection) -> Result<i64, Failure> {
 
 /// How many are good now.
 pub async fn count_tokens(client: &impl Statements, now: DateTime<Utc>) -> Result<usize, Failure> {
-    let select = "SELECT count(*) AS count FROM tokens /* every account */
-        WHERE revoke_time IS NULL AND (expire_time IS NULL OR expire_time > $1)";
-    let found = row(client, select, &[&now]).await?;
+    let good = good(1);
+    let select = format!("SELECT count(*) AS count FROM tokens /* every account */ WHERE {good}");
+    let found = row(client, &select, &[&now]).await?;
     let count: i64 = found
         .ok_or_else(|| corrupt("count of tokens"))?
         .get("count");
@@ -60,11 +65,12 @@ pub async fn live_tokens(
     now: DateTime<Utc>,
     limit: i64,
 ) -> Result<Vec<LiveToken>, Failure> {
-    let select = "SELECT token_id, token_hash, name, role, account_ids, expire_time
-        FROM tokens /* every account */
-        WHERE revoke_time IS NULL AND (expire_time IS NULL OR expire_time > $1)
-        ORDER BY token_id LIMIT $2";
-    let found = rows(client.unscoped(), select, &[&now, &limit]).await?;
+    let select = format!(
+        "SELECT token_id, token_hash, name, role, account_ids, expire_time
+         FROM tokens /* every account */ WHERE {} ORDER BY token_id LIMIT $2",
+        good(1)
+    );
+    let found = rows(client.unscoped(), &select, &[&now, &limit]).await?;
     let listed = listed(&found, |_| (), read_live);
     Ok(listed.into_iter().filter_map(|(_, token)| token).collect())
 }
@@ -120,36 +126,90 @@ pub async fn get_token(
     found.as_ref().map(read_token).transpose()
 }
 
-/// Oldest first, after `after`; revoked ones too.
+/// Oldest first, after `after`; ended ones too, but where those are asked for that are good at a
+/// time.
 pub async fn list_tokens(
     client: &Connection,
     accounts: &Within,
+    good_at: Option<DateTime<Utc>>,
     after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<Listed<Uuid, Token>>, Failure> {
     let after = after.unwrap_or(Uuid::nil());
     let select = format!(
         "/* every account */ SELECT {COLUMNS} FROM tokens
-         WHERE {WITHIN} AND token_id > $2 ORDER BY token_id LIMIT $3"
+         WHERE {WITHIN} AND token_id > $2 AND ($4::timestamptz IS NULL OR {})
+         ORDER BY token_id LIMIT $3",
+        good(4)
     );
     let found = rows(
         client.unscoped(),
         &select,
-        &[&within(accounts), &after, &limit],
+        &[&within(accounts), &after, &limit, &good_at],
     )
     .await?;
     Ok(listed(&found, |row| row.get("token_id"), read_token))
 }
 
-pub async fn revoke_token(
+/// Tokens folded by their name, in its order, behind `after`; of one name alone where one is said.
+pub async fn list_people(
+    client: &Connection,
+    accounts: &Within,
+    now: DateTime<Utc>,
+    (name, after): (Option<&str>, &str),
+    limit: i64,
+) -> Result<Vec<Listed<String, Person>>, Failure> {
+    let good = good(2);
+    let select = format!(
+        "/* every account */ WITH page AS (
+            SELECT name, max(role) FILTER (WHERE {good}) AS role,
+                count(*) FILTER (WHERE {good}) AS good_token_count,
+                bool_or(account_ids IS NULL) FILTER (WHERE {good}) AS all_accounts,
+                min(create_time) AS first_create_time, max(create_time) AS last_create_time,
+                max(last_use_time) AS last_use_time
+            FROM tokens
+            WHERE {WITHIN} AND ($3::text IS NULL OR name = $3) AND name COLLATE \"C\" > $4
+            GROUP BY name ORDER BY name COLLATE \"C\" LIMIT $5
+         ), touched AS (
+            SELECT DISTINCT name, unnest(account_ids) AS account_id
+            FROM tokens JOIN page USING (name) WHERE {WITHIN} AND {good}
+         ), accounts AS (
+            SELECT name, count(*) AS account_count,
+                (array_agg(account_id ORDER BY account_id))[1:{LISTED_ACCOUNTS}] AS account_ids
+            FROM touched GROUP BY name
+         )
+         SELECT page.*, account_count, account_ids FROM page LEFT JOIN accounts USING (name)
+         ORDER BY name COLLATE \"C\""
+    );
+    let params: super::Params<'_> = &[&within(accounts), &now, &name, &after, &limit];
+    let found = rows(client.unscoped(), &select, params).await?;
+    Ok(listed(&found, |row| row.get("name"), read_person))
+}
+
+pub async fn good_tokens_by_name(
     client: &impl Statements,
-    token_id: Uuid,
+    accounts: &Within,
+    name: &str,
+    now: DateTime<Utc>,
+) -> Result<Vec<Token>, Failure> {
+    let select = format!(
+        "/* every account */ SELECT {COLUMNS} FROM tokens
+         WHERE {WITHIN} AND name = $2 AND {} ORDER BY token_id",
+        good(3)
+    );
+    let found = rows(client, &select, &[&within(accounts), &name, &now]).await?;
+    found.iter().map(read_token).collect()
+}
+
+pub async fn revoke_tokens(
+    client: &impl Statements,
+    token_ids: &[Uuid],
     now: DateTime<Utc>,
     by: &str,
 ) -> Result<(), Failure> {
     let update = "/* every account */ UPDATE tokens SET revoke_time = $2, revoked_by = $3
-        WHERE token_id = $1 AND revoke_time IS NULL";
-    execute(client, update, &[&token_id, &now, &by]).await?;
+        WHERE token_id = ANY($1) AND revoke_time IS NULL";
+    execute(client, update, &[&token_ids, &now, &by]).await?;
     Ok(())
 }
 
@@ -220,6 +280,31 @@ fn read_token(row: &Row) -> Result<Token, Failure> {
         revoke_time: row.get("revoke_time"),
         created_by: row.get("created_by"),
         revoked_by: row.get("revoked_by"),
+    })
+}
+
+fn read_person(row: &Row) -> Result<Person, Failure> {
+    let role: Option<i16> = row.get("role");
+    let all: Option<bool> = row.get("all_accounts");
+    let some: Option<Vec<Uuid>> = row.get("account_ids");
+    let some = some.unwrap_or_default().into_iter().map(AccountId);
+    let accounts = match all.unwrap_or_default() {
+        true => Accounts::All,
+        false => Accounts::only(some),
+    };
+    let account_count: Option<i64> = row.get("account_count");
+    Ok(Person {
+        name: row.get("name"),
+        role: role.map(Role::of).transpose()?,
+        account_count: match accounts {
+            Accounts::All => 0,
+            Accounts::Only(_) => account_count.unwrap_or_default(),
+        },
+        accounts,
+        good_token_count: row.get("good_token_count"),
+        first_create_time: row.get("first_create_time"),
+        last_create_time: row.get("last_create_time"),
+        last_use_time: row.get("last_use_time"),
     })
 }
 

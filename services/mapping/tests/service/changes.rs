@@ -65,9 +65,9 @@ fn declared() -> Vec<&'static str> {
     let changes = |need: &Need| matches!(need, Need::Caller { role, .. } if *role >= Role::Write);
     let all = weir_proto::NEEDS.iter();
     let all = all.filter(|(path, need)| is_served(path) && changes(need));
-    // It is for administrators since it tells who may what; it changes nothing.
+    // They are for administrators since they tell who may what; they change nothing.
     let all = all.map(|(path, _)| &path[1..]);
-    let mut all: Vec<_> = all.filter(|path| !path.ends_with("/ListTokens")).collect();
+    let mut all: Vec<_> = all.filter(|path| !path.contains("/List")).collect();
     all.sort_unstable();
     all
 }
@@ -403,6 +403,8 @@ async fn tokens_of(marks: &Marks<'_>, tenant: &Tenant) {
             call!(tokens, revoke_token, request)
         })
         .await;
+    // In people.rs, for each token.
+    marks.tried("weir.access.v1.TokenService/RevokeTokensByName");
 }
 
 async fn removals(marks: &Marks<'_>, client: &Client, tenant: &Tenant) {

@@ -24,6 +24,7 @@ mod lists;
 mod mail;
 mod options;
 mod outgrown;
+mod people;
 mod places;
 mod preview;
 mod puts;

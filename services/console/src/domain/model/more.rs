@@ -91,6 +91,22 @@ impl Token {
     }
 }
 
+/// All tokens of one name: of a person, or of a program.
+#[derive(Debug, Clone)]
+pub struct Person {
+    pub name: String,
+    /// The highest one of tokens that are good; None where none is.
+    pub role: Option<&'static str>,
+    pub all_accounts: bool,
+    /// The first of `account_count`.
+    pub accounts: Vec<String>,
+    pub account_count: i64,
+    /// Tokens that are good now.
+    pub good: i64,
+    pub last_made: Option<Time>,
+    pub last_used: Option<Time>,
+}
+
 #[derive(Debug, Clone)]
 pub struct NewToken {
     pub name: String,
