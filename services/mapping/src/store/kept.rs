@@ -108,7 +108,8 @@ pub async fn rates(
 }
 
 /// Writes events, each once; of one that is there what it was answered last. One that is deferred
-/// stays as it is.
+/// stays as it is, and so does one that was stored since it came this time: what is told of it
+/// behind its answer is late.
 pub async fn put_kept(
     client: &impl Client,
     (account, source): Owner,
@@ -133,7 +134,8 @@ pub async fn put_kept(
             stored = kept_events.stored OR excluded.stored OR kept_events.done_time IS NOT NULL,
             deferred = excluded.deferred, next_time = excluded.next_time, tries = 0,
             done_time = NULL
-        WHERE NOT kept_events.deferred";
+        WHERE NOT kept_events.deferred AND (excluded.deferred OR kept_events.done_time IS NULL
+            OR kept_events.done_time <= excluded.receive_time)";
     execute(
         client,
         insert,

@@ -60,6 +60,24 @@ async fn an_event_is_kept_once_and_a_later_200_marks_it_done() {
     assert_eq!(counted, [("ACTIVITY_LIMIT", "Login", 2, 1)]);
 }
 
+/// What is told behind an answer may come when a replay has stored the event already.
+#[tokio::test]
+async fn what_was_stored_since_it_came_stays_done_whenever_it_is_told() {
+    let (service, client) = Service::start().await;
+    let tenant = tenant(&client, "Demo").await;
+    let client = service.replays();
+    let refused = |ago| vec![track(1, ago, 422, "NO_MAPPING")];
+    keep(&client, &tenant, refused(10)).await;
+    keep_and_done(&client, &tenant, vec![], vec![1]).await;
+    keep(&client, &tenant, refused(3)).await;
+    let open = message_ids(&client, &tenant, KeptEventFilter::default()).await;
+    assert_eq!(open, [""; 0]);
+    // It came again behind that, and was refused.
+    keep(&client, &tenant, refused(-5)).await;
+    let open = message_ids(&client, &tenant, KeptEventFilter::default()).await;
+    assert_eq!(open, ["m1"]);
+}
+
 #[tokio::test]
 async fn every_filter_that_is_said_must_hold() {
     let (service, client) = Service::start().await;
