@@ -210,7 +210,8 @@ pub async fn change(post: Post) -> Page {
         }
         "copy" => {
             let from = form.get("from");
-            let copied = visit.calls.copy_mapping(account, from, id).await;
+            let seen = form.number("version");
+            let copied = visit.calls.copy_mapping(account, from, id, seen).await;
             copied.map(|()| "copied")
         }
         "revoke" => {

@@ -45,6 +45,8 @@ struct State {
     refused: Mutex<HashMap<&'static str, tonic::Status>>,
     /// Of one call alone, first those that were said first.
     refused_once: Mutex<Vec<(&'static str, tonic::Status)>>,
+    /// What another method answers once this one was called.
+    behind: Mutex<HashMap<&'static str, Vec<(&'static str, Bytes)>>>,
     /// What was asked, by method.
     sent: Mutex<Vec<(String, Bytes)>>,
     calls: Mutex<Vec<(String, String)>>,
@@ -117,6 +119,13 @@ impl Stub {
     /// What the next call of a method fails with; behind what was said before.
     pub fn refuse_once(&self, path: &'static str, status: tonic::Status) {
         self.0.refused_once.lock().unwrap().push((path, status));
+    }
+
+    /// What a method answers as soon as another one was called.
+    pub fn answer_behind(&self, path: &'static str, then: &'static str, message: &impl Message) {
+        let bytes = Bytes::from(message.encode_to_vec());
+        let mut behind = self.0.behind.lock().unwrap();
+        behind.entry(path).or_default().push((then, bytes));
     }
 
     /// What a method was asked for pages, in order.
@@ -195,8 +204,10 @@ impl Stub {
         if let Some(status) = self.0.refused.lock().unwrap().get(&*path) {
             return status.clone().into_http();
         }
-        let answers = self.0.answers.lock().unwrap();
+        let behind = self.0.behind.lock().unwrap().remove(&*path);
+        let mut answers = self.0.answers.lock().unwrap();
         let answer = answers.get(&*path).cloned();
+        answers.extend(behind.into_iter().flatten());
         drop(answers);
         let answer = answer.unwrap_or_else(|| {
             let text = self.0.text.lock().unwrap();
