@@ -13,7 +13,9 @@ use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt, Full};
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, Value};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, Kind, MessageDescriptor, MethodDescriptor, Value,
+};
 use tokio::net::TcpListener;
 use tonic::body::Body;
 use tonic::server::NamedService;
@@ -256,11 +258,33 @@ fn wire_token((bytes, role, account): ([u8; 32], Role, Uuid)) -> access::LiveTok
     }
 }
 
-fn filled_answer(path: &str, text: &str) -> Bytes {
+fn method(path: &str) -> MethodDescriptor {
     let (service, method) = path[1..].split_once('/').unwrap();
     let service = POOL.get_service_by_name(service).unwrap();
-    let method = service.methods().find(|one| one.name() == method).unwrap();
-    Bytes::from(filled(&method.output(), DEPTH, text).encode_to_vec())
+    service.methods().find(|one| one.name() == method).unwrap()
+}
+
+/// Every field that a method's request has, as a service names it that finds it wrong.
+pub fn fields_of(path: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for field in method(path).input().fields() {
+        let name = match field.is_list() {
+            true => format!("{}[1]", field.name()),
+            false => field.name().to_owned(),
+        };
+        if let Kind::Message(of) = field.kind() {
+            all.extend(of.fields().map(|below| match below.is_list() {
+                true => format!("{name}.{}[1]", below.name()),
+                false => format!("{name}.{}", below.name()),
+            }));
+        }
+        all.push(name);
+    }
+    all
+}
+
+fn filled_answer(path: &str, text: &str) -> Bytes {
+    Bytes::from(filled(&method(path).output(), DEPTH, text).encode_to_vec())
 }
 
 /// Each text is this one, each list has one entry, each time is one.
