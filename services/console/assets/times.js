@@ -6,6 +6,9 @@
   const zone = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
   const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
   let all = false;
+  // Those that were pressed, by row and time: their part of the page may be replaced by a newer one.
+  const held = new Set();
+  const key = (time) => (time.closest("[data-row]")?.dataset.row ?? "") + time.dateTime;
 
   const said = (time) => time.querySelector(":scope > .at");
   const show = (time) => {
@@ -16,7 +19,7 @@
     time.append(at);
   };
   const hide = (time) => {
-    if (!all && !time.dataset.full && !time.dataset.held) said(time)?.remove();
+    if (!all && !time.dataset.full && !held.has(key(time))) said(time)?.remove();
   };
   const dress = (root) => {
     for (const time of root.querySelectorAll("time[datetime]")) {
@@ -29,7 +32,7 @@
         time.dataset.full = "1";
         said(time).textContent = ` (${zone.format(at)})`;
       }
-      if (all || time.closest("tr:focus-within")) show(time);
+      if (all || held.has(key(time)) || time.closest("tr:focus-within")) show(time);
     }
   };
   document.addEventListener("weir-dress", (event) => dress(event.detail));
@@ -46,11 +49,10 @@
   document.addEventListener("click", (event) => {
     const time = event.target.closest("time[data-utc]");
     if (!time || time.dataset.clock || time.dataset.full || time.closest("a, button, summary, label")) return;
-    if (time.dataset.held) {
-      delete time.dataset.held;
-      if (!all && !time.closest("tr:focus-within")) hide(time);
+    if (held.delete(key(time))) {
+      if (!time.closest("tr:focus-within")) hide(time);
     } else {
-      time.dataset.held = "1";
+      held.add(key(time));
       show(time);
     }
   });

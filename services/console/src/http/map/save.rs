@@ -41,27 +41,11 @@ pub async fn save(
     if is_stale || unique == Wanted::Overtaken {
         return conflict(visit, saved, draft, shown).await;
     }
-    if unique == Wanted::Changed && wish.is_none() {
-        if let Ok(run) = visit.calls.reindex(account).await
-            && run.is_under_way()
-        {
-            let says = "Unique identifiers: they are changing already, as said above. Nothing was \
-                        saved; they can be changed to others once that has ended.";
-            shown.faults.push((String::new(), says.to_owned()));
-            return page::show(visit, saved, draft, shown).await;
-        }
-        // Where there are contacts it is asked about before anything is saved.
-        match preview(visit, &saved, &draft).await {
-            Ok((0, ..)) => {}
-            Ok(would) => {
-                shown.reindex = Some(would);
-                return page::show(visit, saved, draft, shown).await;
-            }
-            Err(trouble) => {
-                shown.faults.push(of_unique(&trouble, "Nothing was saved."));
-                return page::show(visit, saved, draft, shown).await;
-            }
-        }
+    if unique == Wanted::Changed
+        && wish.is_none()
+        && is_asked(visit, &saved, &draft, &mut shown).await
+    {
+        return page::show(visit, saved, draft, shown).await;
     }
     let put = visit
         .calls
@@ -107,6 +91,25 @@ pub async fn save(
     };
     let path = format!("/accounts/{account}/sources/{source}/map?done={done}");
     Ok(respond::go(&path))
+}
+
+/// Whether there is something to say before anything is saved: other identifiers are on their way,
+/// or there are contacts, and what they would come to is asked about.
+async fn is_asked(visit: &Visit, saved: &Saved, draft: &Draft, shown: &mut Shown) -> bool {
+    if let Ok(run) = visit.calls.reindex(visit.account()).await
+        && run.is_under_way()
+    {
+        let says = "Unique identifiers: they are changing already, as said above. Nothing was saved; \
+                    they can be changed to others once that has ended.";
+        shown.faults.push((String::new(), says.to_owned()));
+        return true;
+    }
+    match preview(visit, saved, draft).await {
+        Ok((0, ..)) => return false,
+        Ok(would) => shown.reindex = Some(would),
+        Err(trouble) => shown.faults.push(of_unique(&trouble, "Nothing was saved.")),
+    }
+    true
 }
 
 /// What can't be saved whatever others do, and the field that it is about.
