@@ -61,9 +61,9 @@ pub enum Error {
     /// contact-upsert does not know the contact.
     #[error("no such contact")]
     ContactUnknown,
-    /// A service that had to be asked is away.
-    #[error("{0} is away")]
-    Away(&'static str),
+    /// A service that had to be asked is away, or late.
+    #[error(transparent)]
+    Silent(#[from] weir_rpc::Silent),
     /// The caller no longer waits.
     #[error("the deadline passed")]
     Late,
@@ -234,7 +234,7 @@ impl App {
         match self.accounts.exists(account_id, deadline).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(Error::AccountUnknown),
-            Err(_) => Err(Error::Away("mapping")),
+            Err(silent) => Err(silent.into()),
         }
     }
 }

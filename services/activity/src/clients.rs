@@ -2,19 +2,15 @@
 
 mod source_log;
 
-use tonic::Code;
+use tonic::{Code, Status};
 use weir_ids::{AccountId, ContactId};
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
 use weir_proto::contact::v1::{GetContactRequest, get_contact_request};
-use weir_rpc::{Channel, Deadline, NotAnAddress, Peer};
+use weir_rpc::{Channel, Deadline, NotAnAddress, Peer, Silent};
 
 pub use source_log::SourceLog;
 pub use weir_accounts::Accounts;
 pub use weir_counts::ROUND;
-
-/// contact-upsert could not be asked, or did not answer in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ContactsAway;
 
 /// Asks contact-upsert for contacts.
 #[derive(Clone)]
@@ -36,28 +32,30 @@ impl Contacts {
     /// Whether the account has such a contact, or had it before it was merged into another.
     ///
     /// # Errors
-    /// Where contact-upsert is away.
+    /// Where contact-upsert is away, or late.
     pub async fn exists(
         &self,
         account: AccountId,
         contact: ContactId,
         deadline: Deadline,
-    ) -> Result<bool, ContactsAway> {
+    ) -> Result<bool, Silent> {
         let request = deadline.request(GetContactRequest {
             show_provenance: false,
             account_id: account.to_string(),
             key: Some(get_contact_request::Key::ContactId(contact.to_string())),
         });
-        let Ok(request) = request else {
-            return Err(ContactsAway);
-        };
+        let request = request.map_err(|status| silent(&status))?;
         match self.0.clone().get_contact(request).await {
             Ok(_) => Ok(true),
             Err(status) if status.code() == Code::NotFound => Ok(false),
             Err(status) => {
                 tracing::warn!(code = ?status.code(), "contact-upsert could not be asked");
-                Err(ContactsAway)
+                Err(silent(&status))
             }
         }
     }
+}
+
+fn silent(status: &Status) -> Silent {
+    Silent::of("contact-upsert", status)
 }

@@ -46,7 +46,7 @@ pub enum Error {
     AccountUnknown,
     /// Mapping, which owns accounts, could not be asked for one.
     #[error(transparent)]
-    MappingAway(#[from] weir_accounts::Away),
+    Silent(#[from] weir_rpc::Silent),
     #[error("no such audience")]
     AudienceUnknown,
     /// The name belongs to an audience that the caller must not touch.

@@ -1,21 +1,6 @@
 // What makes the console's pages nicer. Every page works without it.
 "use strict";
 (() => {
-  const zone = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-
-  const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
-
-  // Times in the reader's zone; UTC stays in the title's second line.
-  const times = (root) => {
-    for (const time of root.querySelectorAll("time[datetime]")) {
-      if (time.dataset.utc) continue;
-      time.dataset.utc = time.title;
-      const at = new Date(time.dateTime);
-      time.title = zone.format(at) + "\n" + time.dataset.utc;
-      if (time.dataset.clock) time.textContent = clock.format(at);
-    }
-  };
-
   // A bar at the top, once something takes longer than 300 ms.
   let busy = 0;
   const working = async (promise) => {
@@ -50,10 +35,10 @@
     }
   };
 
-  // What is read does not move: a list that is scrolled, or has the mouse or the focus in it, is as
-  // it was, and says how much there is that is newer.
-  const isRead = (part) => part.dataset.calm && (part.matches(":hover")
-    || part.contains(document.activeElement) || part.getBoundingClientRect().top < -8);
+  // What is read does not move: on a page that is scrolled, and where the mouse, the focus or what
+  // somebody marked is in the list, it is as it was, and says how much there is that is newer.
+  const isRead = (part) => part.dataset.calm && (part.matches(":hover") || scrollY > 8
+    || part.contains(document.activeElement) || getSelection().containsNode(part, true) && !getSelection().isCollapsed);
   const news = (page, id) => {
     const [bar, part] = [document.getElementById(id + "-news"), page?.getElementById(id)];
     if (!bar) return;
@@ -301,7 +286,7 @@
   };
 
   const dress = (root) => {
-    times(root);
+    document.dispatchEvent(new CustomEvent("weir-dress", { detail: root }));
     for (const one of root.querySelectorAll(".copier")) {
       one.hidden = false;
       one.addEventListener("click", async () => {
@@ -394,7 +379,7 @@
       title.textContent = "Keys";
       const list = document.createElement("dl");
       list.className = "facts";
-      const all = [["/", "Search here, or contacts"], ["g s", "Sources"], ["g c", "Contacts"], ["g t", "Activities"], ["g a", "Audiences"], ["g l", "Logs"], ["g u", "Usage"], ["g e", "Settings"], ["g h", "Health"], ["j k", "Next and previous in a list"], ["Space", "Pick a trait up, and put it onto a field"], ["↑ ↓", "From field to field, and up to Unique identifiers"], ["Esc", "Close"]];
+      const all = [["/", "Search here, or contacts"], ["g s", "Sources"], ["g c", "Contacts"], ["g t", "Activities"], ["g a", "Audiences"], ["g l", "Logs"], ["g u", "Usage"], ["g e", "Settings"], ["g h", "Health"], ["j k", "Next and previous in a list"], ["t", "Times as dates, or as how long ago"], ["Space", "Pick a trait up, and put it onto a field"], ["↑ ↓", "From field to field, and up to Unique identifiers"], ["Esc", "Close"]];
       for (const [key, what] of all) {
         const row = document.createElement("div");
         const [name, words] = [document.createElement("dt"), document.createElement("dd")];
@@ -427,6 +412,7 @@
     if (writing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     if (going) {
       going = false;
+      event.preventDefault();
       const link = document.querySelector(`.side [data-go="${CSS.escape(event.key)}"]`);
       if (link) link.click();
       return;

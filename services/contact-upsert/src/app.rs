@@ -1,6 +1,7 @@
 //! Load, decide, commit: the only place that orders effects.
 
 mod background;
+mod counting;
 mod erasing;
 mod error;
 mod exporting;
@@ -26,6 +27,7 @@ use weir_rpc::Deadline;
 use weir_service::{Clock, Fault, Policy};
 
 pub use background::{PURGE_BEATS, purge};
+pub use counting::PATIENCE as COUNTING;
 pub use erasing::{ERASURE_BEATS, erase};
 pub use error::Error;
 pub use exporting::{EXPORTS, Exports, Piece, Pieces};

@@ -16,6 +16,7 @@ mod people;
 mod purge;
 mod reindex;
 mod search;
+mod values;
 
 use chrono::{DateTime, Utc};
 use weir_postgres::{Client, Failure, Migration, Open, Pool, work};

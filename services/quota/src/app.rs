@@ -387,7 +387,7 @@ impl App {
         match self.others.accounts.exists(account, deadline).await {
             Ok(true) => Ok(None),
             Ok(false) => Ok(Some(self.store.erase(account).await?)),
-            Err(_) => Err(clients::Error::Away("mapping").into()),
+            Err(silent) => Err(clients::Error::from(silent).into()),
         }
     }
 
@@ -404,7 +404,7 @@ impl App {
         match self.others.accounts.exists(account, deadline).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(clients::Error::UnknownAccount.into()),
-            Err(_) => Err(clients::Error::Away("mapping").into()),
+            Err(silent) => Err(clients::Error::from(silent).into()),
         }
     }
 }

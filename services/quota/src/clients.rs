@@ -10,14 +10,14 @@ pub use plans::Plans;
 pub use weir_accounts::Accounts;
 
 use weir_reasons::Reason;
+use weir_rpc::Silent;
 
 /// Why another service gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("the {0} service is away")]
-    Away(&'static str),
-    #[error("the {0} service did not answer in time")]
-    Late(&'static str),
+    /// It is away, or late.
+    #[error(transparent)]
+    Silent(#[from] Silent),
     /// It does not know the account.
     #[error("no such account")]
     UnknownAccount,
@@ -36,8 +36,5 @@ fn failure(service: &'static str, status: &tonic::Status) -> Error {
         return Error::UnknownAccount;
     }
     tracing::warn!(service, code = ?status.code(), message = status.message(), "no answer");
-    if weir_rpc::is_late(status) {
-        return Error::Late(service);
-    }
-    Error::Away(service)
+    Silent::of(service, status).into()
 }

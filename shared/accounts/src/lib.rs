@@ -9,21 +9,16 @@
 use std::time::Duration;
 
 use moka::future::Cache;
-use tonic::Code;
+use tonic::{Code, Status};
 use weir_ids::AccountId;
 use weir_proto::mapping::v1::GetAccountRequest;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
-use weir_rpc::{Channel, Deadline, NotAnAddress, Peer};
+use weir_rpc::{Channel, Deadline, NotAnAddress, Peer, Silent};
 
 /// How long an account is taken to be there without asking again.
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// Of so many accounts at most, 16 bytes each.
 const MOST: u64 = 20_000;
-
-/// Mapping could not be asked, or did not answer in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the mapping service is away")]
-pub struct Away;
 
 /// Asks mapping for accounts. Clones share what is remembered.
 #[derive(Clone)]
@@ -50,8 +45,8 @@ impl Accounts {
     /// Whether mapping knows the account.
     ///
     /// # Errors
-    /// Where mapping is away.
-    pub async fn exists(&self, account: AccountId, deadline: Deadline) -> Result<bool, Away> {
+    /// Where mapping is away, or late.
+    pub async fn exists(&self, account: AccountId, deadline: Deadline) -> Result<bool, Silent> {
         if self.known.contains_key(&account) {
             return Ok(true);
         }
@@ -59,9 +54,7 @@ impl Accounts {
             account_id: account.to_string(),
             name: String::new(),
         });
-        let Ok(request) = request else {
-            return Err(Away);
-        };
+        let request = request.map_err(|status| silent(&status))?;
         match self.mapping.clone().get_account(request).await {
             Ok(_) => {
                 self.known.insert(account, ()).await;
@@ -70,8 +63,12 @@ impl Accounts {
             Err(status) if status.code() == Code::NotFound => Ok(false),
             Err(status) => {
                 tracing::warn!(code = ?status.code(), "mapping could not be asked for an account");
-                Err(Away)
+                Err(silent(&status))
             }
         }
     }
+}
+
+fn silent(status: &Status) -> Silent {
+    Silent::of("mapping", status)
 }

@@ -5,10 +5,13 @@
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use weir_accounts::{Accounts, Away};
+use weir_accounts::Accounts;
 use weir_ids::AccountId;
-use weir_rpc::Deadline;
+use weir_rpc::{Deadline, Silent};
 use weir_testkit::Others;
+
+const AWAY: Silent = Silent::Away("mapping");
+const LATE: Silent = Silent::Late("mapping");
 
 fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(5))
@@ -42,11 +45,21 @@ async fn without_mapping_nobody_is_said_to_be_unknown() {
     let address = nobody.local_addr().unwrap();
     drop(nobody);
     let accounts = Accounts::connect(&format!("http://{address}")).unwrap();
-    assert_eq!(accounts.exists(AccountId::new(), soon()).await, Err(Away));
+    assert_eq!(accounts.exists(AccountId::new(), soon()).await, Err(AWAY));
     let others = Others::start().await;
     let accounts = Accounts::connect(&others.url).unwrap();
-    let late = Deadline::after(Duration::ZERO);
-    assert_eq!(accounts.exists(AccountId::new(), late).await, Err(Away));
     others.set_away(true);
-    assert_eq!(accounts.exists(AccountId::new(), soon()).await, Err(Away));
+    assert_eq!(accounts.exists(AccountId::new(), soon()).await, Err(AWAY));
+}
+
+#[tokio::test]
+async fn mapping_that_hangs_is_late_and_not_away() {
+    // It takes connections, and says nothing.
+    let hung = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = hung.local_addr().unwrap();
+    let accounts = Accounts::connect(&format!("http://{address}")).unwrap();
+    let short = Deadline::after(Duration::from_millis(200));
+    assert_eq!(accounts.exists(AccountId::new(), short).await, Err(LATE));
+    let over = Deadline::after(Duration::ZERO);
+    assert_eq!(accounts.exists(AccountId::new(), over).await, Err(LATE));
 }

@@ -91,6 +91,6 @@ async fn refuse_living(
             Reason::AccountLives,
             "mapping knows the account, or did a minute ago: delete it there",
         )),
-        Err(_) => Err(weir_rpc::unavailable("the mapping service")),
+        Err(silent) => Err(silent.into()),
     }
 }

@@ -190,7 +190,7 @@ impl From<Error> for Status {
                 "epoch: further ahead of the one that stands than any rebuild can bring it",
             ),
             Error::AccountUnknown => weir_rpc::not_found(Reason::AccountUnknown, "account"),
-            Error::MappingAway => weir_rpc::unavailable("the mapping service"),
+            Error::Silent(silent) => silent.into(),
             Error::Late => weir_rpc::late(),
             // A conflict that outlived all tries is a database that is too busy.
             Error::Database(Failure::Conflict | Failure::Unavailable) => {

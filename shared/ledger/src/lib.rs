@@ -125,9 +125,9 @@ enum Error {
     /// There is no such account.
     #[error("no such account")]
     AccountUnknown,
-    /// Mapping had to be asked for the account.
-    #[error("mapping is away")]
-    MappingAway,
+    /// Mapping had to be asked for the account, and gave no answer.
+    #[error(transparent)]
+    Silent(#[from] weir_rpc::Silent),
     /// The caller no longer waits.
     #[error("the deadline passed")]
     Late,
@@ -229,7 +229,7 @@ impl Ledger {
         match self.accounts.exists(account, deadline).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(Error::AccountUnknown),
-            Err(_) => Err(Error::MappingAway),
+            Err(silent) => Err(silent.into()),
         }
     }
 }

@@ -126,6 +126,34 @@ pub fn slow(what: &str) -> Status {
     Status::with_error_details(Code::Unavailable, message, details)
 }
 
+/// A service that was asked gave no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Silent {
+    #[error("the {0} service is away")]
+    Away(&'static str),
+    #[error("the {0} service did not answer in time")]
+    Late(&'static str),
+}
+
+impl Silent {
+    /// Of a call to this service that failed.
+    pub fn of(service: &'static str, status: &Status) -> Self {
+        match is_late(status) {
+            true => Self::Late(service),
+            false => Self::Away(service),
+        }
+    }
+}
+
+impl From<Silent> for Status {
+    fn from(silent: Silent) -> Self {
+        match silent {
+            Silent::Away(service) => unavailable(&format!("the {service} service")),
+            Silent::Late(service) => slow(&format!("the {service} service")),
+        }
+    }
+}
+
 /// Whether a call of ours ended without an answer because that took too long: its time was over,
 /// here (which tonic calls cancelled) or there, or its connection did not answer either.
 pub fn is_late(status: &Status) -> bool {
@@ -177,6 +205,28 @@ mod tests {
             reason_of(&wrong(&["page_token"])),
             Some(Reason::PageTokenInvalid)
         );
+    }
+
+    #[test]
+    fn who_gave_no_answer_is_named_and_said_to_be_late_or_away() {
+        let call = |status: &Status| Status::from(Silent::of("mapping", status));
+        for (status, says) in [
+            (late(), "the mapping service did not answer in time"),
+            (
+                Status::cancelled("Timeout expired"),
+                "the mapping service did not answer in time",
+            ),
+            (
+                Status::unavailable("refused"),
+                "the mapping service is away",
+            ),
+            (internal(), "the mapping service is away"),
+        ] {
+            let told = call(&status);
+            assert_eq!((told.code(), told.message()), (Code::Unavailable, says));
+            assert_eq!(reason_of(&told), Some(Reason::ServiceAway));
+            assert_eq!(Silent::of("mapping", &status).to_string(), says);
+        }
     }
 
     #[test]

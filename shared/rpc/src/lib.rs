@@ -22,7 +22,7 @@ pub use access::{Access, Secret, call_as};
 pub use client::{Channel, NotAnAddress, Peer, connect};
 pub use deadline::Deadline;
 pub use error::{
-    aborted, internal, invalid, invalid_all, is_late, late, not_found, reason_of, refused,
+    Silent, aborted, internal, invalid, invalid_all, is_late, late, not_found, reason_of, refused,
     refused_with, slow, told, unavailable, unknown_page,
 };
 pub use faults::Faults;

@@ -116,12 +116,66 @@ fn a_list_that_is_read_does_not_move_and_says_how_much_came() {
                 && document.querySelector('#events').getBoundingClientRect().top >= 0",
         )
         .await;
-        // At its top it goes on by itself.
-        browser.run("scrollTo(0, 0)").await;
+        // Also while its top is in view.
+        browser.run("scrollTo(0, 40)").await;
         account.track(&tracks(1)).await;
+        browser.sees("1 new event: show it").await;
+        is(&browser, &rows(45)).await;
+        // At the very top it goes on by itself.
+        browser.run("scrollTo(0, 0)").await;
         is(&browser, &rows(46)).await;
+        times(&browser).await;
         browser.close().await;
     });
+}
+
+/// Dates stand beside how long ago of the row that has the focus, of a time that is pressed, and of
+/// all by a key.
+async fn times(browser: &Browser) {
+    let dates =
+        |count: usize| format!("document.querySelectorAll('[data-row] .at').length === {count}");
+    is(browser, &dates(0)).await;
+    // A window that is not in front is not told of what has the focus.
+    let focus = |method: &str, event: &str| {
+        format!(
+            "const link = document.querySelector('[data-row] a.row');
+             link.{method}();
+             link.dispatchEvent(new FocusEvent('{event}', {{bubbles: true}}))"
+        )
+    };
+    browser.run(&focus("focus", "focusin")).await;
+    is(browser, &dates(1)).await;
+    is(
+        browser,
+        "/^ \\(.*\\d:\\d\\d:\\d\\d.*\\)$/.test(document.querySelector('[data-row] .at').textContent)",
+    )
+    .await;
+    browser.run(&focus("blur", "focusout")).await;
+    is(browser, &dates(0)).await;
+    let press = "document.querySelectorAll('[data-row] time')[1].click()";
+    browser.run(press).await;
+    // Also in what takes the place of the list.
+    browser
+        .run("window.list = document.querySelector('#events')")
+        .await;
+    is(
+        browser,
+        "window.list !== document.querySelector('#events') \
+            && document.querySelectorAll('[data-row] .at').length === 1",
+    )
+    .await;
+    browser.run(press).await;
+    is(browser, &dates(0)).await;
+    let key = "document.dispatchEvent(new KeyboardEvent('keydown', {key: 't', bubbles: true}))";
+    browser.run(key).await;
+    is(
+        browser,
+        "document.querySelectorAll('[data-row] .at').length \
+            === document.querySelectorAll('[data-row] time').length",
+    )
+    .await;
+    browser.run(key).await;
+    is(browser, &dates(0)).await;
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl App {
         match self.contacts.exists(account_id, contact_id, deadline).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(Error::ContactUnknown),
-            Err(_) => Err(Error::Away("contact-upsert")),
+            Err(silent) => Err(silent.into()),
         }
     }
 

@@ -22,7 +22,7 @@ impl From<Error> for Status {
             ),
             Error::AccountUnknown => weir_rpc::not_found(Reason::AccountUnknown, "account"),
             Error::ContactUnknown => weir_rpc::not_found(Reason::ContactUnknown, "contact"),
-            Error::Away(service) => weir_rpc::unavailable(service),
+            Error::Silent(silent) => silent.into(),
             Error::Late | Error::Untaken => weir_rpc::late(),
             Error::TooManyExports => weir_rpc::refused(
                 Code::ResourceExhausted,

@@ -14,7 +14,7 @@ impl From<Error> for Status {
             }
             Error::Store(Failure::Refused | Failure::Internal) => weir_rpc::internal(),
             Error::AccountUnknown => weir_rpc::not_found(Reason::AccountUnknown, "account"),
-            Error::MappingAway(weir_accounts::Away) => weir_rpc::unavailable("the mapping service"),
+            Error::Silent(silent) => silent.into(),
             Error::Late => weir_rpc::late(),
             Error::AudienceUnknown => weir_rpc::not_found(Reason::AudienceNotFound, "audience"),
             Error::RequestTaken => weir_rpc::refused(

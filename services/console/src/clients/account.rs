@@ -120,20 +120,17 @@ impl Calls {
         Ok(())
     }
 
-    /// What tells contacts apart; refused once there are some.
-    pub async fn put_identifiers(
-        &self,
-        account: &Account,
-        fields: &[String],
-        strategy: Strategy,
-    ) -> Answer<()> {
+    /// What tells contacts apart; refused once there are some, and where anything of the account was
+    /// changed since it was seen.
+    pub async fn put_identifiers(&self, account: &Account, fields: &[String]) -> Answer<()> {
         let request = wire::PutAccountRequest {
             account_id: account.id.clone(),
             name: account.name.clone(),
             unique_identifiers: Some(wire::UniqueIdentifiers {
                 field_ids: fields.to_vec(),
             }),
-            key_strategy: wire_strategy(strategy).into(),
+            key_strategy: wire_strategy(account.strategy).into(),
+            expected_version: Some(account.settings_version),
             ..Default::default()
         };
         call!("mapping", self.mapping, put_account, request)?;

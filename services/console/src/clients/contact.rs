@@ -11,8 +11,8 @@ use super::trouble::call;
 use super::{Answer, Calls};
 use crate::domain::Trouble;
 use crate::domain::model::{
-    Activity, Contact, Deletion, Found, Gone, Membership, MembershipTurn, Merge, MergePreview,
-    Page, PreviewedField,
+    Activity, Contact, Counted, Deletion, Found, Gone, Membership, MembershipTurn, Merge,
+    MergePreview, Page, PreviewedField,
 };
 
 const PAGE: i32 = 50;
@@ -65,6 +65,20 @@ impl Calls {
             next: answer.next_page_token,
         };
         Ok((page, answer.partial))
+    }
+
+    /// How many have a value of a field, as far as that can be told while somebody waits.
+    pub async fn count_values(&self, account: &str, field: &str) -> Answer<Counted> {
+        let request = wire::CountFieldValuesRequest {
+            account_id: account.to_owned(),
+            field_id: field.to_owned(),
+        };
+        let answer = call!("contact-upsert", self.search, count_field_values, request)?;
+        Ok(Counted {
+            contacts: answer.contacts,
+            seen: answer.seen_contacts,
+            complete: answer.complete,
+        })
     }
 
     /// With where each value came from; the one that it was merged into, where it was.

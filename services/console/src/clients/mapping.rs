@@ -261,14 +261,14 @@ impl Calls {
         Ok(answer.versions.into_iter().map(version).collect())
     }
 
-    /// What differs between two of them; 0: the newest.
+    /// Rows that differ between two of them, and the retention where that does; to 0: the newest.
     pub async fn compare(
         &self,
         (account, source): (&str, &str),
         name: &str,
         from: i64,
         to: i64,
-    ) -> Answer<Vec<Difference>> {
+    ) -> Answer<(Vec<Difference>, Option<Difference>)> {
         let request = wire::DiffMappingVersionsRequest {
             account_id: account.to_owned(),
             source_id: source.to_owned(),
@@ -282,19 +282,17 @@ impl Calls {
             diff_mapping_versions,
             request
         )?;
-        let mut found: Vec<_> = answer.rows.into_iter().map(difference).collect();
-        if let Some(retention) = answer.retention {
-            let days = |days: u32| match days {
-                0 => String::new(),
-                days => format!("{days} days"),
-            };
-            found.push(Difference {
-                target: "Retention".to_owned(),
-                before: days(retention.before_days),
-                after: days(retention.after_days),
-            });
-        }
-        Ok(found)
+        let days = |days: u32| match days {
+            0 => String::new(),
+            days => format!("{days} days"),
+        };
+        let retention = answer.retention.map(|retention| Difference {
+            target: "Retention".to_owned(),
+            before: days(retention.before_days),
+            after: days(retention.after_days),
+        });
+        let rows = answer.rows.into_iter().map(difference);
+        Ok((rows.collect(), retention))
     }
 
     /// Whether something else stood before.

@@ -92,11 +92,19 @@ impl Calls {
         Ok(())
     }
 
-    pub async fn copy_mapping(&self, account: &str, from: &str, to: &str) -> Answer<()> {
+    /// Refused where what gives way is another version by now than the one that was seen.
+    pub async fn copy_mapping(
+        &self,
+        account: &str,
+        from: &str,
+        to: &str,
+        seen: Option<i64>,
+    ) -> Answer<()> {
         let request = wire::CopyMappingRequest {
             account_id: account.to_owned(),
             from_source_id: from.to_owned(),
             to_source_id: to.to_owned(),
+            expected_version: seen,
             ..Default::default()
         };
         call!("mapping", self.configuration, copy_mapping, request)?;

@@ -11,8 +11,8 @@ mod usage;
 
 pub use account::{Account, Blocked, Reindex, Strategy};
 pub use contact::{
-    Activity, Contact, ContactValue, Deletion, Found, Gone, Membership, MembershipTurn, Merge,
-    MergePreview, PreviewedField, Provenance,
+    Activity, Contact, ContactValue, Counted, Deletion, Found, Gone, Membership, MembershipTurn,
+    Merge, MergePreview, PreviewedField, Provenance,
 };
 pub use event::{
     Kept, KeptCount, KeptFilter, LogEntry, LogFilter, Outcome, Previewed, Recent, Replay,

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 const STYLE: &str = include_str!("../../assets/console.css");
 const SCRIPT: &str = concat!(
     include_str!("../../assets/console.js"),
+    include_str!("../../assets/times.js"),
     include_str!("../../assets/kept.js")
 );
 const ICON: &str = include_str!("../../assets/icon.svg");

@@ -91,6 +91,13 @@ impl Faults {
         })
     }
 
+    /// Of a page that has no such field: what is said of it leads nowhere.
+    pub fn without_link_to(&mut self, field: &str) {
+        for (of, _) in self.each.iter_mut().filter(|(of, _)| *of == field) {
+            *of = "";
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.says.is_empty() && self.each.is_empty()
     }

@@ -153,6 +153,10 @@ impl Frame {
         html::time(time, self.now)
     }
 
+    pub fn when(&self, time: impl html::When) -> Markup {
+        html::time_in_full(time, self.now)
+    }
+
     /// Of one of its sources.
     pub fn source_path(&self, source: &Source) -> String {
         format!("{}/sources/{}", self.base(), source.id)

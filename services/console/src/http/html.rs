@@ -105,6 +105,18 @@ pub fn time(time: impl When, now: Time) -> Markup {
     ))
 }
 
+/// Both beside each other, where one thing is looked at.
+pub fn time_in_full(time: impl When, now: Time) -> Markup {
+    let Some(at) = time.when() else {
+        return self::time(time, now);
+    };
+    let (exact, ago) = (at.format("%Y-%m-%d %H:%M:%S UTC"), words::ago(at, now));
+    let stamp = at.format("%Y-%m-%dT%H:%M:%SZ");
+    Markup(format!(
+        r#"<time datetime="{stamp}" title="{exact}">{ago}<span class="at"> ({exact})</span></time>"#
+    ))
+}
+
 /// The time of the day, of a page that is shown anew; the script says it in the reader's zone.
 pub fn clock(time: impl When) -> Markup {
     let Some(time) = time.when() else {
@@ -352,6 +364,22 @@ mod tests {
     use super::*;
 
     const HOSTILE: &str = "<script>alert(1)</script>\" onmouseover='x' \u{202e}gnp.exe";
+
+    #[test]
+    fn a_time_stands_beside_how_long_ago_it_is_where_one_thing_is_looked_at() {
+        let at = Time::UNIX_EPOCH;
+        let now = at + chrono::TimeDelta::minutes(3);
+        let exact = "1970-01-01 00:00:00 UTC";
+        let tag =
+            format!("<time datetime=\"1970-01-01T00:00:00Z\" title=\"{exact}\">3 minutes ago");
+        assert_eq!(time(at, now).to_string(), format!("{tag}</time>"));
+        assert_eq!(
+            time_in_full(Some(at), now).to_string(),
+            format!("{tag}<span class=\"at\"> ({exact})</span></time>")
+        );
+        let none = time_in_full(None::<Time>, now).to_string();
+        assert_eq!(none, time(None::<Time>, now).to_string());
+    }
 
     #[test]
     fn what_people_send_is_text_everywhere() {

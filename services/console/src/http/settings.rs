@@ -106,8 +106,10 @@ pub async fn page(visit: Visit) -> Page {
     show(&visit, account, Shown::default()).await
 }
 
-async fn show(visit: &Visit, account: Account, shown: Shown) -> Page {
+async fn show(visit: &Visit, account: Account, mut shown: Shown) -> Page {
     let id = visit.account();
+    // An account has a name, too, which is not changed here.
+    shown.faults.without_link_to("name");
     let mail = async {
         match visit.me.all_accounts {
             true => Some(visit.calls.mail_status().await),

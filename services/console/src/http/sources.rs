@@ -155,7 +155,7 @@ pub async fn settings(visit: Visit) -> Page {
     show_settings(&visit, Faults::default(), String::new()).await
 }
 
-async fn show_settings(visit: &Visit, faults: Faults, new_key: String) -> Page {
+async fn show_settings(visit: &Visit, mut faults: Faults, new_key: String) -> Page {
     let (account, id) = (visit.account(), visit.source());
     let since = visit.now - TimeDelta::hours(DAY as i64 - 1);
     let (frame, source, keys, others, outcome) = tokio::join!(
@@ -168,6 +168,12 @@ async fn show_settings(visit: &Visit, faults: Faults, new_key: String) -> Page {
     let source = visit.need(SECTION, source).await?;
     let mut others = others.unwrap_or_default();
     others.retain(|other| other.id != source.id && other.mapping_version > 1);
+    if source.kind != Kind::Classic {
+        faults.without_link_to("origins");
+    }
+    if others.is_empty() {
+        faults.without_link_to("from");
+    }
     let status = faults.status();
     let page = SettingsPage {
         frame: frame.under_source(&source),
@@ -210,7 +216,8 @@ pub async fn change(post: Post) -> Page {
         }
         "copy" => {
             let from = form.get("from");
-            let copied = visit.calls.copy_mapping(account, from, id).await;
+            let seen = form.number("version");
+            let copied = visit.calls.copy_mapping(account, from, id, seen).await;
             copied.map(|()| "copied")
         }
         "revoke" => {

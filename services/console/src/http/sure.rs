@@ -3,6 +3,8 @@
 //!
 //! **Invariant:** none of these acts is done by one press of a button.
 
+mod numbers;
+
 use askama::Template;
 use axum::response::Response;
 use chrono::TimeDelta;
@@ -24,6 +26,8 @@ struct SurePage {
     question: Question,
     path: String,
     back: String,
+    /// Of the account.
+    base: String,
     form_token: Markup,
     sent: Sent,
 }
@@ -37,6 +41,10 @@ struct Question {
     unnamed: &'static str,
     rest: &'static str,
     says: String,
+    /// Else it would be refused: there is nothing to press.
+    is_possible: bool,
+    /// What would refuse it: below the account, and what it is called.
+    in_the_way: Vec<(String, String)>,
     does: &'static str,
 }
 
@@ -96,6 +104,7 @@ pub async fn ask(visit: &Visit, form: &Form) -> Option<Response> {
         theme: visit.theme,
         question,
         path: path.to_owned(),
+        base: format!("/accounts/{}", visit.account()),
         back,
         form_token: html::hidden("form_token", &visit.me.form_token),
         sent: Sent::of(form),
@@ -120,6 +129,8 @@ async fn of_source(visit: &Visit, form: &Form, act: Act) -> Question {
                     "Requests with it are refused everywhere within 60 seconds, and no key comes \
                      back: whoever sends with it needs another one first. {came}"
                 ),
+                is_possible: true,
+                in_the_way: Vec::new(),
                 does: "Revoke the key",
             }
         }
@@ -133,6 +144,8 @@ async fn of_source(visit: &Visit, form: &Form, act: Act) -> Question {
                  Senders keep what they have for a while: Segment gives an event up four hours \
                  after its first try. {came}"
             ),
+            is_possible: true,
+            in_the_way: Vec::new(),
             does: "Pause the source",
         },
         Act::Copy => {
@@ -149,6 +162,8 @@ async fn of_source(visit: &Visit, form: &Form, act: Act) -> Question {
                      source maps, live within a second. It is saved as a version: the one before \
                      can be brought back under Versions. {came}"
                 ),
+                is_possible: true,
+                in_the_way: Vec::new(),
                 does: "Replace the mapping",
             }
         }
@@ -157,9 +172,13 @@ async fn of_source(visit: &Visit, form: &Form, act: Act) -> Question {
             name: form.get("restore").to_owned(),
             unnamed: "of before",
             rest: " back?",
-            says: "It is saved as a new version and live within a second, in the place of what \
-                   stands now, which stays in the list of versions."
-                .to_owned(),
+            says: format!(
+                "It is saved as a new version and live within a second, in the place of what \
+                 stands now, which stays in the list of versions.{}",
+                numbers::restored(visit, form).await
+            ),
+            is_possible: true,
+            in_the_way: Vec::new(),
             does: "Bring it back",
         },
         _ => {
@@ -214,25 +233,15 @@ fn end_keys(visit: &Visit, name: String, keys: &[SourceKey], came: String) -> Qu
              seconds, until the new key stands there. To leave time for that, go back and rotate \
              them under Settings, to end later. {came}"
         ),
+        is_possible: true,
+        in_the_way: Vec::new(),
         does: "End them and make a new key",
     }
 }
 
 async fn of_account(visit: &Visit, form: &Form) -> Question {
     if form.get("do") == "delete-field" {
-        let fields = visit.calls.fields(visit.account()).await;
-        let mut fields = fields.unwrap_or_default().into_iter();
-        let field = fields.find(|one| one.id == form.get("field"));
-        return Question {
-            asks: "Take the field",
-            name: field.map(|field| field.name).unwrap_or_default(),
-            unnamed: "that you chose",
-            rest: " away?",
-            says: "No mapping can fill it any more. Values that contacts have of it stay, and are \
-                   there again where the same field is made anew."
-                .to_owned(),
-            does: "Take the field away",
-        };
+        return numbers::field(visit, form).await;
     }
     let tokens = visit.calls.tokens(true, "").await;
     let tokens = tokens.map(|list| list.items).unwrap_or_default();
@@ -250,6 +259,8 @@ async fn of_account(visit: &Visit, form: &Form) -> Question {
              sessions end. It does not come back.{}",
             used.unwrap_or_default()
         ),
+        is_possible: true,
+        in_the_way: Vec::new(),
         does: "Revoke the token",
     }
 }
@@ -268,6 +279,8 @@ async fn access(visit: &Visit, form: &Form) -> Question {
             Ok(person) => tokens::end_of(person.as_ref(), has_issuer, &visit.me.name),
             Err(_) => tokens::end_of(None, has_issuer, &visit.me.name),
         },
+        is_possible: true,
+        in_the_way: Vec::new(),
         does: "End all access",
     }
 }

@@ -29,7 +29,7 @@ async fn send(console: &Console, cookie: &str, path: &str, says: &str) -> Answer
 
 fn changes(console: &Console) -> Vec<String> {
     let calls = console.stub.calls().into_iter().map(|(path, _)| path);
-    let reads = ["/Get", "/List", "/Summarize", "/Preview"];
+    let reads = ["/Get", "/List", "/Summarize", "/Preview", "/Count", "/Diff"];
     calls
         .filter(|path| !reads.iter().any(|read| path.contains(read)))
         .collect()

@@ -11,6 +11,8 @@ use crate::stub::{ACCOUNT, Stub};
 
 const PUT_MAPPING: &str = "/weir.mapping.v1.MappingService/PutContactMapping";
 const PUT_ACCOUNT: &str = "/weir.mapping.v1.MappingService/PutAccount";
+const GET_MAPPING: &str = "/weir.mapping.v1.MappingService/GetContactMapping";
+const GET_ACCOUNT: &str = "/weir.mapping.v1.MappingService/GetAccount";
 const REINDEX: &str = "/weir.contact.v1.IdentityService/StartReindex";
 
 /// What stands: the mapping's rows and version, and the account's unique identifiers.
@@ -26,29 +28,8 @@ pub fn stands(stub: &Stub, rows: &[(&str, &str)], version: i64, unique: &[&str])
         source: Some(source),
     };
     stub.answer("/weir.mapping.v1.MappingService/GetSource", &source);
-    let row = |(path, field): &(&str, &str)| wire::FieldMapping {
-        trait_path: (*path).to_owned(),
-        field_id: (*field).to_owned(),
-        ..Default::default()
-    };
-    let mapping = wire::GetContactMappingResponse {
-        mappings: rows.iter().map(row).collect(),
-        mapping_version: version,
-    };
-    stub.answer(
-        "/weir.mapping.v1.MappingService/GetContactMapping",
-        &mapping,
-    );
-    let account = wire::Account {
-        account_id: ACCOUNT.to_string(),
-        name: "Shop".to_owned(),
-        unique_identifiers: unique.iter().map(ToString::to_string).collect(),
-        ..Default::default()
-    };
-    let account = wire::GetAccountResponse {
-        account: Some(account),
-    };
-    stub.answer("/weir.mapping.v1.MappingService/GetAccount", &account);
+    stub.answer(GET_MAPPING, &mapping(rows, version));
+    stub.answer(GET_ACCOUNT, &account(unique, 1));
     let field = |id: &str, name: &str, of: wire::ValueType| wire::Field {
         field_id: id.to_owned(),
         name: name.to_owned(),
@@ -68,6 +49,32 @@ pub fn stands(stub: &Stub, rows: &[(&str, &str)], version: i64, unique: &[&str])
     // No change of the unique identifiers is under way.
     let none = contact::GetReindexResponse::default();
     stub.answer("/weir.contact.v1.IdentityService/GetReindex", &none);
+}
+
+fn mapping(rows: &[(&str, &str)], version: i64) -> wire::GetContactMappingResponse {
+    let row = |(path, field): &(&str, &str)| wire::FieldMapping {
+        trait_path: (*path).to_owned(),
+        field_id: (*field).to_owned(),
+        ..Default::default()
+    };
+    wire::GetContactMappingResponse {
+        mappings: rows.iter().map(row).collect(),
+        mapping_version: version,
+    }
+}
+
+/// What stands of the account.
+fn account(unique: &[&str], settings_version: i64) -> wire::GetAccountResponse {
+    let account = wire::Account {
+        account_id: ACCOUNT.to_string(),
+        name: "Shop".to_owned(),
+        unique_identifiers: unique.iter().map(ToString::to_string).collect(),
+        settings_version,
+        ..Default::default()
+    };
+    wire::GetAccountResponse {
+        account: Some(account),
+    }
 }
 
 /// How many contacts there are, and what a save answers.
@@ -167,6 +174,63 @@ async fn identifiers_that_somebody_else_changed_are_shown_and_not_changed_back()
     let answer = console.post(&path, &cookie, &form).await;
     assert!(answer.location().contains("done=version&n=2"));
     assert_eq!(changes(&console), ["PutContactMapping", "PutAccount"]);
+}
+
+#[tokio::test]
+async fn what_others_change_between_the_look_and_the_save_is_not_overwritten() {
+    let console = Console::start().await;
+    let stub = &console.stub;
+    stands(stub, &[("email", "str::email")], 1, &["str::email"]);
+    stub.answer(GET_ACCOUNT, &account(&["str::email"], 7));
+    answers(stub, 0, 2, wire::ChangeKind::Updated);
+    let overtaken = || refused(Code::Aborted, Reason::MappingChanged, "look again");
+    let mut form = [EMAIL, PHONE].concat();
+    form.extend([("do", "save"), ("unique", "phn::phone")]);
+    // Some other part of the account was changed: looked at once more, and saved.
+    stub.refuse_once(PUT_ACCOUNT, overtaken());
+    let answer = send(&console, &form).await;
+    assert!(answer.location().contains("done=version&n=2"), "{answer:?}");
+    let put: Vec<wire::PutAccountRequest> = stub.sent(PUT_ACCOUNT);
+    assert_eq!(put.len(), 2);
+    assert!(put.iter().all(|one| one.expected_version == Some(7)));
+    // All the time.
+    stub.refuse(PUT_ACCOUNT, overtaken());
+    let answer = send(&console, &form).await;
+    for says in [
+        "The mapping was saved as version 2; what tells contacts apart stays as it was.",
+        "name=\"unique\" value=\"phn::phone\"",
+    ] {
+        assert!(answer.text.contains(says), "{says}: {}", answer.text);
+    }
+    assert_eq!(answer.hidden("version"), "2");
+}
+
+#[tokio::test]
+async fn identifiers_that_change_while_the_mapping_is_saved_are_shown_and_stay() {
+    for (what, wish) in [("save", ""), ("reindex", "w")] {
+        let console = Console::start().await;
+        let stub = &console.stub;
+        stands(stub, &[("email", "str::email")], 1, &["str::email"]);
+        answers(stub, 0, 2, wire::ChangeKind::Updated);
+        // Theirs stand as soon as the mapping is saved.
+        let rows = [("email", "str::email"), ("phone", "phn::phone")];
+        stub.answer_behind(PUT_MAPPING, GET_MAPPING, &mapping(&rows, 2));
+        stub.answer_behind(PUT_MAPPING, GET_ACCOUNT, &account(&["str::ei"], 8));
+        let mut form = [EMAIL, PHONE].concat();
+        form.extend([("do", what), ("wish", wish), ("unique", "phn::phone")]);
+        let answer = send(&console, &form).await;
+        assert_eq!(changes(&console), ["PutContactMapping"], "{what}");
+        for says in [
+            "Somebody else changed what tells contacts apart meanwhile.",
+            "The mapping was saved as version 2; what tells contacts apart was left as it is",
+            "<bdi>External id</bdi>",
+            "<bdi>Phone</bdi>",
+        ] {
+            assert!(answer.text.contains(says), "{says}: {}", answer.text);
+        }
+        assert_eq!(answer.hidden("unique_was"), "str::ei");
+        assert_eq!(answer.hidden("version"), "2");
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,9 @@ use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt, Full};
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, Value};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, Kind, MessageDescriptor, MethodDescriptor, Value,
+};
 use tokio::net::TcpListener;
 use tonic::body::Body;
 use tonic::server::NamedService;
@@ -45,6 +47,8 @@ struct State {
     refused: Mutex<HashMap<&'static str, tonic::Status>>,
     /// Of one call alone, first those that were said first.
     refused_once: Mutex<Vec<(&'static str, tonic::Status)>>,
+    /// What another method answers once this one was called.
+    behind: Mutex<HashMap<&'static str, Vec<(&'static str, Bytes)>>>,
     /// What was asked, by method.
     sent: Mutex<Vec<(String, Bytes)>>,
     calls: Mutex<Vec<(String, String)>>,
@@ -117,6 +121,13 @@ impl Stub {
     /// What the next call of a method fails with; behind what was said before.
     pub fn refuse_once(&self, path: &'static str, status: tonic::Status) {
         self.0.refused_once.lock().unwrap().push((path, status));
+    }
+
+    /// What a method answers as soon as another one was called.
+    pub fn answer_behind(&self, path: &'static str, then: &'static str, message: &impl Message) {
+        let bytes = Bytes::from(message.encode_to_vec());
+        let mut behind = self.0.behind.lock().unwrap();
+        behind.entry(path).or_default().push((then, bytes));
     }
 
     /// What a method was asked for pages, in order.
@@ -195,8 +206,10 @@ impl Stub {
         if let Some(status) = self.0.refused.lock().unwrap().get(&*path) {
             return status.clone().into_http();
         }
-        let answers = self.0.answers.lock().unwrap();
+        let behind = self.0.behind.lock().unwrap().remove(&*path);
+        let mut answers = self.0.answers.lock().unwrap();
         let answer = answers.get(&*path).cloned();
+        answers.extend(behind.into_iter().flatten());
         drop(answers);
         let answer = answer.unwrap_or_else(|| {
             let text = self.0.text.lock().unwrap();
@@ -245,11 +258,33 @@ fn wire_token((bytes, role, account): ([u8; 32], Role, Uuid)) -> access::LiveTok
     }
 }
 
-fn filled_answer(path: &str, text: &str) -> Bytes {
+fn method(path: &str) -> MethodDescriptor {
     let (service, method) = path[1..].split_once('/').unwrap();
     let service = POOL.get_service_by_name(service).unwrap();
-    let method = service.methods().find(|one| one.name() == method).unwrap();
-    Bytes::from(filled(&method.output(), DEPTH, text).encode_to_vec())
+    service.methods().find(|one| one.name() == method).unwrap()
+}
+
+/// Every field that a method's request has, as a service names it that finds it wrong.
+pub fn fields_of(path: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for field in method(path).input().fields() {
+        let name = match field.is_list() {
+            true => format!("{}[1]", field.name()),
+            false => field.name().to_owned(),
+        };
+        if let Kind::Message(of) = field.kind() {
+            all.extend(of.fields().map(|below| match below.is_list() {
+                true => format!("{name}.{}[1]", below.name()),
+                false => format!("{name}.{}", below.name()),
+            }));
+        }
+        all.push(name);
+    }
+    all
+}
+
+fn filled_answer(path: &str, text: &str) -> Bytes {
+    Bytes::from(filled(&method(path).output(), DEPTH, text).encode_to_vec())
 }
 
 /// Each text is this one, each list has one entry, each time is one.

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 use weir_postgres::Failure;
+use weir_rpc::Silent;
 use weir_service::Fault;
 
 use crate::clients::NoSetup;
@@ -64,18 +65,15 @@ pub enum Error {
     /// What mapping would answer is larger than a message may be.
     #[error("the rows are too large")]
     RowsTooLarge,
-    /// Quota could not be asked.
-    #[error("quota is away")]
-    QuotaAway,
+    /// Somebody who had to be asked is away, or late.
+    #[error(transparent)]
+    Silent(#[from] Silent),
     /// The list goes on nowhere of that name.
     #[error("no such page")]
     NoSuchPage,
     /// Neither stored here nor known to mapping.
     #[error("no such account")]
     AccountUnknown,
-    /// Mapping could not be asked for an account.
-    #[error("mapping is away")]
-    MappingAway,
     /// Other unique identifiers are on their way.
     #[error("another reindex is under way")]
     ReindexUnderWay,
@@ -127,7 +125,7 @@ impl From<NoSetup> for Error {
     fn from(none: NoSetup) -> Self {
         match none {
             NoSetup::Unknown => Self::AccountUnknown,
-            NoSetup::Away => Self::MappingAway,
+            NoSetup::Silent(silent) => Self::Silent(silent),
         }
     }
 }

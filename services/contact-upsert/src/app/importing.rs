@@ -165,7 +165,7 @@ impl Imports {
         let mut units_left = None;
         if import.charge && import.dry_run {
             let left = self.rows.left(import.account, mapped.entitlement, deadline);
-            units_left = Some(left.await.map_err(|_| Error::QuotaAway)?);
+            units_left = Some(left.await?);
         }
         let mut rows = Draft::of(
             import,
@@ -209,8 +209,7 @@ impl Imports {
             let reserved = self
                 .rows
                 .reserve(import.account, wanted, mapped.entitlement, epoch, deadline)
-                .await
-                .map_err(|_| Error::QuotaAway)?;
+                .await?;
             fund(&mut batch, &reserved)?;
             let upserted = app.upsert(batch, deadline).await;
             self.settle(import.account, &reserved, &upserted).await;
@@ -242,7 +241,7 @@ impl Imports {
 
 fn not_mapped(why: NotMapped) -> Error {
     match why {
-        NotMapped::Away => Error::MappingAway,
+        NotMapped::Silent(silent) => silent.into(),
         NotMapped::NoMapping => Error::NoMapping,
         NotMapped::NoAccount => Error::AccountUnknown,
         NotMapped::NoSource => Error::SourceUnknown,

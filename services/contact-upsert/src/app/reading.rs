@@ -154,7 +154,7 @@ impl App {
         match self.accounts.exists(account, deadline).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(Error::AccountUnknown),
-            Err(_) => Err(Error::MappingAway),
+            Err(silent) => Err(silent.into()),
         }
     }
 }

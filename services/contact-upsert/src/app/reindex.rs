@@ -206,7 +206,7 @@ impl App {
                 match told.await {
                     // Who deleted the account needs not be told.
                     Ok(()) | Err(NoSetup::Unknown) => {}
-                    Err(NoSetup::Away) => return Err(Error::MappingAway),
+                    Err(NoSetup::Silent(silent)) => return Err(silent.into()),
                 }
                 store
                     .finish_reindex(account, &run, self.clock.now())

@@ -10,7 +10,7 @@ use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::mapping::v1::{self as pb, AlertKind};
 use weir_proto::settings::v1 as settings;
 use weir_rpc::wire::timestamp_of;
-use weir_rpc::{Channel, Deadline, NotAnAddress, Peer};
+use weir_rpc::{Channel, Deadline, NotAnAddress, Peer, Silent};
 use weir_values::{BlockedValue, BlockedValues, ValueType};
 
 use crate::domain::{ANONYMOUS_ID, Alert, KeyRule, KeyStrategy, USER_ID};
@@ -26,9 +26,12 @@ const MAX_ALERTS: usize = 100;
 pub enum NoSetup {
     #[error("no such account")]
     Unknown,
-    #[error("mapping is away")]
-    Away,
+    #[error(transparent)]
+    Silent(#[from] Silent),
 }
+
+/// It answers, but nothing that can be gone by.
+const AWAY: NoSetup = NoSetup::Silent(Silent::Away("mapping"));
 
 /// What an account has set up.
 #[derive(Debug, Clone)]
@@ -72,7 +75,7 @@ impl Mapping {
         });
         let answer = mapping.get_account(request.map_err(failed)?).await;
         let account_set_up = answer.map_err(failed)?.into_inner().account;
-        let set_up = account_set_up.ok_or(NoSetup::Away)?;
+        let set_up = account_set_up.ok_or(AWAY)?;
         let request = deadline.request(pb::ListFieldsRequest {
             account_id: account.to_string(),
             page_size: PAGE,
@@ -145,7 +148,7 @@ fn failed(status: Status) -> NoSetup {
         return NoSetup::Unknown;
     }
     tracing::warn!(code = ?status.code(), "mapping could not be asked what an account has set up");
-    NoSetup::Away
+    Silent::of("mapping", &status).into()
 }
 
 /// What means nobody to an account.
@@ -154,7 +157,7 @@ pub(super) fn blocked(lists: settings::BlockedValues) -> Result<BlockedValues, N
         kind: entry.kind,
         pattern: entry.pattern,
     });
-    BlockedValues::new(own.collect(), lists.allowed_defaults).map_err(|_| NoSetup::Away)
+    BlockedValues::new(own.collect(), lists.allowed_defaults).map_err(|_| AWAY)
 }
 
 /// The contract's name of a type is ours in capitals.

@@ -9,7 +9,7 @@ use weir_proto::quota::v1 as quota;
 use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
 use weir_proto::settings::v1 as settings;
 use weir_reasons::Reason;
-use weir_rpc::{Channel, Deadline, MAX_MESSAGE, NotAnAddress, Peer, reason_of};
+use weir_rpc::{Channel, Deadline, MAX_MESSAGE, NotAnAddress, Peer, Silent, reason_of};
 use weir_values::BlockedValues;
 
 use super::mapping::blocked as blocked_of;
@@ -63,8 +63,8 @@ pub struct Reserved {
 /// Why rows were not mapped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotMapped {
-    #[error("mapping is away")]
-    Away,
+    #[error(transparent)]
+    Silent(#[from] Silent),
     #[error("no contact mapping")]
     NoMapping,
     #[error("no such account")]
@@ -76,11 +76,6 @@ pub enum NotMapped {
     #[error("mapping answered what it must not")]
     Unexpected,
 }
-
-/// No units can be had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("quota is away")]
-pub struct NoUnits;
 
 impl Rows {
     /// Connects on first use.
@@ -123,12 +118,14 @@ impl Rows {
                 request.nulls_clear = *nulls_clear;
             }
         }
-        let request = deadline.request(request).map_err(|_| NotMapped::Away)?;
+        let request = deadline
+            .request(request)
+            .map_err(|status| not_mapped(&status))?;
         let answer = self.mapping.clone().map_rows(request).await;
         let answer = answer.map_err(|status| not_mapped(&status))?.into_inner();
         let contact = answer.contact_settings.unwrap_or_default();
         let blocked = blocked_of(answer.blocked_values.unwrap_or_default());
-        let blocked = blocked.map_err(|_| NotMapped::Away)?;
+        let blocked = blocked.map_err(|_| Silent::Away("mapping"))?;
         if answer.results.len() != sent {
             tracing::error!("mapping answered another number of rows");
             return Err(NotMapped::Unexpected);
@@ -146,7 +143,7 @@ impl Rows {
     /// Reserves profile units. `epoch` is one that a ledger says stands.
     ///
     /// # Errors
-    /// When quota is away.
+    /// When quota is away, or late.
     pub async fn reserve(
         &self,
         account: AccountId,
@@ -154,7 +151,7 @@ impl Rows {
         entitlement: Entitlement,
         epoch: i64,
         deadline: Deadline,
-    ) -> Result<Reserved, NoUnits> {
+    ) -> Result<Reserved, Silent> {
         let batch = BatchId::new();
         let request = quota::ReserveRequest {
             account_id: account.to_string(),
@@ -165,11 +162,13 @@ impl Rows {
             settlements: Vec::new(),
             ledger_epoch: epoch,
         };
-        let request = deadline.request(request).map_err(|_| NoUnits)?;
+        let request = deadline
+            .request(request)
+            .map_err(|status| no_units(&status))?;
         let answer = self.quota.clone().reserve(request).await;
         let answer = answer.map_err(|status| {
             tracing::warn!(code = ?status.code(), "no units could be reserved");
-            NoUnits
+            no_units(&status)
         })?;
         let answer = answer.into_inner();
         Ok(Reserved {
@@ -183,22 +182,24 @@ impl Rows {
     /// Profile units that the account has left now. Reserves none.
     ///
     /// # Errors
-    /// When quota is away.
+    /// When quota is away, or late.
     pub async fn left(
         &self,
         account: AccountId,
         entitlement: Entitlement,
         deadline: Deadline,
-    ) -> Result<i64, NoUnits> {
+    ) -> Result<i64, Silent> {
         let request = quota::GetUsageRequest {
             account_id: account.to_string(),
             entitlement: Some(entitlement.0),
         };
-        let request = deadline.request(request).map_err(|_| NoUnits)?;
+        let request = deadline
+            .request(request)
+            .map_err(|status| no_units(&status))?;
         let answer = self.quota.clone().get_usage(request).await;
         let answer = answer.map_err(|status| {
             tracing::warn!(code = ?status.code(), "no usage could be read");
-            NoUnits
+            no_units(&status)
         })?;
         let usage = answer.into_inner().profile.unwrap_or_default();
         let taken = usage.used.saturating_add(usage.reserved);
@@ -232,6 +233,10 @@ impl Rows {
     }
 }
 
+fn no_units(status: &Status) -> Silent {
+    Silent::of("quota", status)
+}
+
 fn not_mapped(status: &Status) -> NotMapped {
     match (status.code(), reason_of(status)) {
         (Code::FailedPrecondition, Some(Reason::NoMapping)) => NotMapped::NoMapping,
@@ -240,7 +245,7 @@ fn not_mapped(status: &Status) -> NotMapped {
         (Code::ResourceExhausted, Some(Reason::AnswerTooLarge)) => NotMapped::TooLarge,
         (code, _) => {
             tracing::warn!(?code, "rows could not be mapped");
-            NotMapped::Away
+            Silent::of("mapping", status).into()
         }
     }
 }

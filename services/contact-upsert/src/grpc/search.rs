@@ -1,16 +1,18 @@
-//! Contacts, searched for.
+//! Contacts, searched for, and counted by what they have.
 
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 use weir_proto::contact::v1::search_service_server::SearchService;
 use weir_proto::contact::v1::{
-    ContactMatch, SearchContactsRequest, SearchContactsResponse, SearchKey,
+    ContactMatch, CountFieldValuesRequest, CountFieldValuesResponse, SearchContactsRequest,
+    SearchContactsResponse, SearchKey,
 };
 use weir_rpc::wire::id;
 use weir_rpc::{Deadline, MAX_PAGE_BYTES, Page, invalid, page_size, page_start};
 
+use super::convert::field_of;
 use super::profile::contact_of;
-use crate::app::{App, Match, Search, Searched, profile_of};
+use crate::app::{App, COUNTING, Match, Search, Searched, profile_of};
 use crate::domain::search::{Key, Place, Query};
 
 pub(super) struct Searches {
@@ -53,6 +55,26 @@ impl SearchService for Searches {
             next_page_token: page.next_token(),
             matches: page.items,
             partial: !is_whole,
+        }))
+    }
+
+    async fn count_field_values(
+        &self,
+        request: Request<CountFieldValuesRequest>,
+    ) -> Result<Response<CountFieldValuesResponse>, Status> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = id("account_id", &request.account_id)?;
+        let field = field_of("field_id", &request.field_id)?;
+        let counted = self
+            .app
+            .count_values(account, field.as_str(), COUNTING, deadline);
+        let counted = counted.await?;
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        Ok(Response::new(CountFieldValuesResponse {
+            contacts: number(counted.contacts),
+            seen_contacts: number(counted.seen),
+            complete: counted.complete,
         }))
     }
 }

@@ -63,7 +63,7 @@ impl From<Error> for Status {
                 Reason::AnswerTooLarge,
                 "the values of these rows are too many; send fewer rows",
             ),
-            Error::QuotaAway => unavailable("the quota service"),
+            Error::Silent(silent) => silent.into(),
             Error::NoSuchPage => weir_rpc::unknown_page(),
             Error::AccountUnknown => not_found(Reason::AccountUnknown, "account"),
             Error::MergeUnknown => not_found(Reason::MergeUnknown, "merge"),
@@ -84,7 +84,6 @@ impl From<Error> for Status {
                 Reason::BothHaveUserIds,
                 "both contacts have user ids; say allow_two_user_ids where they are one person",
             ),
-            Error::MappingAway => unavailable("the mapping service"),
             Error::Unavailable | Error::Conflict => unavailable("the contact store"),
             Error::Refused | Error::Taken | Error::Unreadable(_) | Error::Internal => internal(),
         }

@@ -27,3 +27,4 @@ mod storm;
 mod transfer;
 mod undated;
 mod upsert;
+mod values;

@@ -118,6 +118,7 @@ async fn live(service: &Service, lock: &mut SecondLock) {
     lock.look().await;
     service.exported(ExportFormat::Csv, &["str::email"]).await;
     service.list().await;
+    service.values_of("str::email").await.unwrap();
     service.stands().await.unwrap();
     service.close().await.unwrap();
     service.fence(1).await.unwrap();

@@ -12,12 +12,7 @@ impl From<Error> for Status {
             Error::Store(store::Error::Away) => {
                 weir_rpc::unavailable("Redis (of the quota service)")
             }
-            Error::Client(clients::Error::Away(service)) => {
-                weir_rpc::unavailable(&format!("the {service} service"))
-            }
-            Error::Client(clients::Error::Late(service)) => {
-                weir_rpc::slow(&format!("the {service} service"))
-            }
+            Error::Client(clients::Error::Silent(silent)) => silent.into(),
             Error::Client(clients::Error::LedgersApart) => {
                 weir_rpc::unavailable("a ledger that has caught up with the other")
             }

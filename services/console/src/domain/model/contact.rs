@@ -155,6 +155,15 @@ pub struct Gone {
     pub count: i64,
 }
 
+/// Contacts that have something, of those that were looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    pub contacts: i64,
+    pub seen: i64,
+    /// Those were all.
+    pub complete: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -82,6 +82,8 @@ pub struct Shown {
     pub says: String,
     /// What somebody else did meanwhile, and what differs from that.
     pub conflict: Option<(String, Vec<Difference>)>,
+    /// The version that the mapping was saved as, where only what tells contacts apart was not.
+    pub saved_as: Option<i64>,
     /// Contacts, those that would be merged, and values that would be lost.
     pub reindex: Option<(i64, i64, i64)>,
     pub focus: String,

@@ -3,7 +3,8 @@
 //! **Invariant:** nothing is changed before all of it was checked: the draft, and that nobody else
 //! saved meanwhile. The mapping is saved first, since its version is what a save is refused by, and
 //! what tells contacts apart is changed behind it; so a page that says that nothing was saved is
-//! right.
+//! right. What others changed in between is never changed back unseen: it is looked at once more,
+//! and mapping changes it only as long as nothing of the account was changed since that.
 
 use weir_reasons::Reason;
 
@@ -15,6 +16,9 @@ use crate::domain::Trouble;
 use crate::domain::draft::Draft;
 use crate::domain::model::Row;
 use crate::domain::unique::{Wanted, wanted};
+
+/// Something else of the account is changed in between that often: more is no accident.
+const TRIES: usize = 5;
 
 /// With a wish the unique identifiers are changed although there are contacts.
 pub async fn save(
@@ -37,27 +41,11 @@ pub async fn save(
     if is_stale || unique == Wanted::Overtaken {
         return conflict(visit, saved, draft, shown).await;
     }
-    if unique == Wanted::Changed && wish.is_none() {
-        if let Ok(run) = visit.calls.reindex(account).await
-            && run.is_under_way()
-        {
-            let says = "Unique identifiers: they are changing already, as said above. Nothing was \
-                        saved; they can be changed to others once that has ended.";
-            shown.faults.push((String::new(), says.to_owned()));
-            return page::show(visit, saved, draft, shown).await;
-        }
-        // Where there are contacts it is asked about before anything is saved.
-        match preview(visit, &saved, &draft).await {
-            Ok((0, ..)) => {}
-            Ok(would) => {
-                shown.reindex = Some(would);
-                return page::show(visit, saved, draft, shown).await;
-            }
-            Err(trouble) => {
-                shown.faults.push(of_unique(&trouble, "Nothing was saved."));
-                return page::show(visit, saved, draft, shown).await;
-            }
-        }
+    if unique == Wanted::Changed
+        && wish.is_none()
+        && is_asked(visit, &saved, &draft, &mut shown).await
+    {
+        return page::show(visit, saved, draft, shown).await;
     }
     let put = visit
         .calls
@@ -73,10 +61,19 @@ pub async fn save(
             return page::show(visit, saved, draft, shown).await;
         }
     };
-    if unique == Wanted::Changed
-        && let Err(trouble) = change(visit, &saved, &draft, wish).await
-    {
-        return half_done(visit, draft, shown, version, &trouble).await;
+    if unique == Wanted::Changed {
+        let was = shown.unique_was.as_deref();
+        match change(visit, was, &draft, wish).await {
+            Outcome::Stands => {}
+            Outcome::Overtaken => {
+                shown.saved_as = Some(version);
+                shown.version = Some(version);
+                return conflict(visit, Saved::load(visit).await?, draft, shown).await;
+            }
+            Outcome::Failed(trouble) => {
+                return half_done(visit, draft, shown, version, &trouble).await;
+            }
+        }
     }
     if unique == Wanted::Changed && wish.is_some() {
         // It goes on for as long as there are contacts: its page says how far it is.
@@ -94,6 +91,25 @@ pub async fn save(
     };
     let path = format!("/accounts/{account}/sources/{source}/map?done={done}");
     Ok(respond::go(&path))
+}
+
+/// Whether there is something to say before anything is saved: other identifiers are on their way,
+/// or there are contacts, and what they would come to is asked about.
+async fn is_asked(visit: &Visit, saved: &Saved, draft: &Draft, shown: &mut Shown) -> bool {
+    if let Ok(run) = visit.calls.reindex(visit.account()).await
+        && run.is_under_way()
+    {
+        let says = "Unique identifiers: they are changing already, as said above. Nothing was saved; \
+                    they can be changed to others once that has ended.";
+        shown.faults.push((String::new(), says.to_owned()));
+        return true;
+    }
+    match preview(visit, saved, draft).await {
+        Ok((0, ..)) => return false,
+        Ok(would) => shown.reindex = Some(would),
+        Err(trouble) => shown.faults.push(of_unique(&trouble, "Nothing was saved.")),
+    }
+    true
 }
 
 /// What can't be saved whatever others do, and the field that it is about.
@@ -136,20 +152,47 @@ async fn preview(visit: &Visit, saved: &Saved, draft: &Draft) -> Result<(i64, i6
         .await
 }
 
+/// What became of a change of what tells contacts apart.
+enum Outcome {
+    Stands,
+    /// Somebody else changed it, to others.
+    Overtaken,
+    Failed(Trouble),
+}
+
+/// Changes what tells contacts apart, as long as it stands as the page had it. It is looked at anew
+/// each time, since the mapping that was just saved is a change of the account as well.
 async fn change(
     visit: &Visit,
-    saved: &Saved,
+    was: Option<&[String]>,
     draft: &Draft,
     wish: Option<&str>,
-) -> Result<(), Trouble> {
-    let (calls, owner, unique) = (&visit.calls, &saved.account, &draft.unique);
-    match wish {
-        None => calls.put_identifiers(owner, unique, owner.strategy).await,
-        Some(wish) => {
-            let account = visit.account();
-            calls
-                .start_reindex(account, unique, owner.strategy, wish)
-                .await
+) -> Outcome {
+    let (calls, account, unique) = (&visit.calls, visit.account(), &draft.unique);
+    let mut tried = 0;
+    loop {
+        let owner = match calls.account(account).await {
+            Ok(owner) => owner,
+            Err(trouble) => return Outcome::Failed(trouble),
+        };
+        match wanted(was, &owner.unique_identifiers, unique) {
+            Wanted::Changed => {}
+            // Somebody else wanted the same.
+            Wanted::Same => return Outcome::Stands,
+            Wanted::Overtaken => return Outcome::Overtaken,
+        }
+        let changed = match wish {
+            None => calls.put_identifiers(&owner, unique).await,
+            Some(wish) => {
+                let started = calls.start_reindex(account, unique, owner.strategy, wish);
+                started.await
+            }
+        };
+        tried += 1;
+        match changed {
+            Ok(()) => return Outcome::Stands,
+            Err(trouble) if trouble.is(Reason::MappingChanged) && tried < TRIES => {}
+            Err(trouble) => return Outcome::Failed(trouble),
         }
     }
 }

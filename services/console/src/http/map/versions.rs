@@ -67,7 +67,10 @@ async fn show(visit: &Visit, name: &str, mut fault: String) -> Page {
         let found = match versions.iter().find(|one| one.version == to) {
             // Of before the first save there is no version.
             Some(to) if begins_with_nothing && from < first => Ok(of_all(to)),
-            _ => visit.calls.compare((account, id), name, from, to).await,
+            _ => {
+                let found = visit.calls.compare((account, id), name, from, to).await;
+                found.map(|(rows, retention)| rows.into_iter().chain(retention).collect())
+            }
         };
         match found {
             Err(trouble @ Trouble::Missing { .. }) if fault.is_empty() => fault = trouble.says(),
