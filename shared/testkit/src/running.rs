@@ -1,11 +1,18 @@
 //! A service in this process.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tonic::transport::Endpoint;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 use weir_service::Shutdown;
+
+/// How long one that begins is waited for.
+const BEGINNING: Duration = Duration::from_secs(60);
 
 /// One that serves on a port of its own until this is dropped.
 pub struct Running {
@@ -37,6 +44,26 @@ impl Running {
             stop: Some(stop),
             task: tokio::spawn(async { serving.await.unwrap() }),
         }
+    }
+
+    /// As [`Self::start`], and waits until it answers: who calls one that still makes its tables
+    /// gives it up after some seconds, which a busy machine may take for that.
+    ///
+    /// # Panics
+    /// As of [`Self::start`].
+    pub async fn serving<F>(serve: impl FnOnce(TcpListener, Shutdown) -> F) -> Self
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let running = Self::start(serve).await;
+        // Whatever it says; where it says nothing, the test sees that.
+        let asked = async {
+            let endpoint = Endpoint::from_shared(running.url()).ok()?;
+            let mut health = HealthClient::new(endpoint.connect().await.ok()?);
+            health.check(HealthCheckRequest::default()).await.ok()
+        };
+        let _ = tokio::time::timeout(BEGINNING, asked).await;
+        running
     }
 
     /// `http://host:port`.

@@ -73,7 +73,7 @@ pub async fn instance_at(database: TestDatabase, account: Uuid, clock: Clock) ->
     ];
     let config = Config::parse_from(arguments.into_iter().chain(TOKENS));
     let serve = |listener, shutdown| weir_activity::serve(config, clock, listener, shutdown);
-    let running = Running::start(serve).await;
+    let running = Running::serving(serve).await;
     let channel = weir_rpc::connect(&running.url()).unwrap();
     Weir {
         ledger: LedgerServiceClient::new(channel.clone()),

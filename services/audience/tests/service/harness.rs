@@ -70,7 +70,7 @@ impl World {
         let config = Config::parse_from(arguments.chain(TOKENS));
         let clock = self.clock.clock();
         let serve = |listener, shutdown| weir_audience::serve(config, clock, listener, shutdown);
-        let running = Running::start(serve).await;
+        let running = Running::serving(serve).await;
         let channel = weir_rpc::connect(&running.url()).unwrap();
         self.replicas.lock().unwrap().push(running);
         AudienceServiceClient::new(channel)

@@ -85,7 +85,7 @@ impl Service {
         let serve = |listener, shutdown| {
             weir_contact_upsert::serve(config, Clock::system(), listener, shutdown)
         };
-        let running = Running::start(serve).await;
+        let running = Running::serving(serve).await;
         let channel = weir_rpc::connect(&running.url()).unwrap();
         Self {
             client: ContactServiceClient::new(channel.clone()),

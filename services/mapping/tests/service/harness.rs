@@ -225,7 +225,7 @@ impl Service {
         let config = Config::parse_from(arguments.chain(further));
         let clock = self.clock();
         let serve = |listener, shutdown| weir_mapping::serve(config, clock, listener, shutdown);
-        let running = Running::start(serve).await;
+        let running = Running::serving(serve).await;
         let channel = weir_rpc::connect(&running.url()).unwrap();
         self.running.push(running);
         MappingServiceClient::new(channel).max_decoding_message_size(weir_rpc::MAX_MESSAGE)

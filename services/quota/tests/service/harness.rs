@@ -133,7 +133,7 @@ impl World {
         let config = Config::parse_from(arguments.into_iter().chain(TOKENS));
         let clock = clock.clock();
         let serve = |listener, shutdown| weir_quota::serve(config, clock, listener, shutdown);
-        let running = Running::start(serve).await;
+        let running = Running::serving(serve).await;
         let url = running.url();
         self.replicas.lock().unwrap().push(running);
         url
