@@ -116,7 +116,7 @@ impl Stop {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hangup: match ignores_hangup(&own_status()) {
+            hangup: match outlives_terminal() {
                 true => None,
                 false => Some(signal(SignalKind::hangup())?),
             },
@@ -141,6 +141,11 @@ impl Stop {
 /// What the kernel says of this process.
 fn own_status() -> String {
     std::fs::read_to_string("/proc/self/status").unwrap_or_default()
+}
+
+/// Whether whoever started us wants us to outlive the terminal (`nohup`).
+pub fn outlives_terminal() -> bool {
+    ignores_hangup(&own_status())
 }
 
 /// Whether SIGHUP is ignored: the first of the signals that are.
