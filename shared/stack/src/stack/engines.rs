@@ -90,7 +90,7 @@ impl Starting<'_> {
     async fn own_postgres(&mut self, binaries: &Binaries) -> anyhow::Result<Databases> {
         let begun = Instant::now();
         self.say("starting PostgreSQL");
-        let postgres = Box::pin(Postgres::start(
+        let postgres = Box::pin(Postgres::start_telling(
             binaries,
             PostgresOptions {
                 folder: self.folder.join("postgres"),
@@ -103,6 +103,7 @@ impl Starting<'_> {
                 environment: vec![mark(self.folder)],
                 tls: self.tls.as_ref().map(|tls| tls.of_server("postgres")),
             },
+            |what| self.say(what),
         ))
         .await?;
         let created = postgres.create_database(DATABASE).await;
