@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use weir_stack::{Channel, Instance, Listens, Reach, Service, Shown, StackFile, until_ready};
+use weir_stack::{
+    Channel, Instance, Listens, Reach, Reached, Service, Shown, StackFile, until_ready,
+};
 
 use weir_tls::ClientOptions;
 
@@ -137,9 +139,9 @@ impl Addresses {
         for url in urls {
             match self.reach.connect(url, TIMEOUT).await {
                 Ok(channel) if urls.len() == 1 || self.is_ready(service, url).await => {
-                    return Ok(self.shown.clone().by(channel));
+                    return Ok(self.shown.clone().by(Reached::at(url, channel)));
                 }
-                Ok(channel) => there = there.or(Some(channel)),
+                Ok(channel) => there = there.or(Some(Reached::at(url, channel))),
                 Err(error) => away.push(format!("{error:#}")),
             }
         }
@@ -151,7 +153,8 @@ impl Addresses {
 
     /// A connection to this one of them, on first use.
     pub fn channel(&self, url: &str) -> anyhow::Result<Channel> {
-        Ok(self.shown.clone().by(self.reach.lazily(url)?))
+        let channel = Reached::at(url, self.reach.lazily(url)?);
+        Ok(self.shown.clone().by(channel))
     }
 
     async fn is_ready(&self, service: Service, url: &str) -> bool {

@@ -123,7 +123,7 @@ pub(crate) fn host_and_place(place: &str) -> (&str, String) {
     }
 }
 
-fn unconnected<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Unconnected> {
+pub(crate) fn unconnected<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Unconnected> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {
