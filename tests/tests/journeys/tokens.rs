@@ -207,11 +207,11 @@ fn a_token_of_one_account_works_by_that_accounts_name() {
         assert_eq!(planned.status.code(), Some(0), "{}", said(&planned));
         // A new source, with a key that is given, is asked about as well.
         let key = format!("given-key-{}", uuid::Uuid::new_v4().simple());
-        let more = format!(
-            "    sources:\n      - name: Team\n        kind: segment_classic\n        key: {key}\n"
-        );
-        assert!(text.contains("    sources:\n"), "{text}");
-        std::fs::write(&file, text.replacen("    sources:\n", &more, 1)).unwrap();
+        let sources = "  sources:\n";
+        assert!(text.contains(sources), "{text}");
+        let team = format!("  - name: Team\n    kind: segment_classic\n    key: {key}\n");
+        let more = text.replacen(sources, &format!("{sources}{team}"), 1);
+        std::fs::write(&file, more).unwrap();
         let planned = as_team(&["plan", &file]).await;
         assert_eq!(planned.status.code(), Some(3), "{}", said(&planned));
         let applied = as_team(&["apply", &file]).await;
