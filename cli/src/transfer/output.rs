@@ -116,7 +116,10 @@ impl Output {
 }
 
 fn broken(error: io::Error) -> Failure {
-    anyhow!(error).context("the file can't be written").into()
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::Unread,
+        _ => anyhow!(error).context("the file can't be written").into(),
+    }
 }
 
 impl To {
@@ -284,6 +287,21 @@ mod tests {
         assert_eq!(reader.join().unwrap(), "all of it");
         assert_eq!(names(folder.path()), ["pipe"]);
         assert!(std::fs::metadata(&path).unwrap().file_type().is_fifo());
+    }
+
+    #[tokio::test]
+    async fn who_reads_no_more_ends_an_export_without_a_word() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        fifo(&path);
+        let of_reader = path.clone();
+        let reader = std::thread::spawn(move || drop(File::open(of_reader).unwrap()));
+        let mut output = Output::new(Some(&path)).ok().unwrap();
+        reader.join().unwrap();
+        let Err(failure) = output.write(&[0; 64 * 1024]) else {
+            panic!("written");
+        };
+        assert!(matches!(failure, Failure::Unread));
     }
 
     #[tokio::test]
