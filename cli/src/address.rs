@@ -124,16 +124,23 @@ impl Addresses {
         Ok(known)
     }
 
+    /// Whether that is an address at all.
+    pub fn check(&self, service: Service, url: &str) -> Result<(), Failure> {
+        let checked = self.reach.lazily(url).map(drop);
+        checked.map_err(|_| {
+            Failure::Input(format!(
+                "{}: {url:?} is not an address such as http://host:port",
+                service.name()
+            ))
+        })
+    }
+
     /// A connection to one service: of several replicas to the first that is ready, or else the
     /// first that is there.
     pub async fn connect(&self, service: Service) -> Result<Channel, Failure> {
         let urls = self.of(service)?;
         for url in urls {
-            if self.reach.lazily(url).is_err() {
-                return Err(Failure::Input(format!(
-                    "{url:?} is not an address such as http://host:port"
-                )));
-            }
+            self.check(service, url)?;
         }
         let (mut there, mut away) = (None, Vec::new());
         for url in urls {

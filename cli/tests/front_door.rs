@@ -148,3 +148,25 @@ fn a_folder_is_no_file_to_export_into() {
     assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(text.contains(&format!("can't write {place}")), "{text}");
 }
+
+/// Nothing that runs is asked: what was given is wrong by itself.
+#[test]
+fn what_is_no_address_is_told_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().display().to_string();
+    for (words, said) in [
+        (
+            &["health", "quota", "--address", "foo"][..],
+            "quota: \"foo\" is not an address",
+        ),
+        (&["doctor", "--database", "foo"], "no URL of PostgreSQL"),
+        (&["up", "--data", &data, "--postgres", "foo"], "--postgres"),
+        (&["up", "--data", &data, "--redis", "http://foo"], "--redis"),
+    ] {
+        let output = weir(words);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {text}");
+        assert!(text.contains(said), "{words:?}: {text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+}
