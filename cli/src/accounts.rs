@@ -44,8 +44,46 @@ pub async fn account(
     match found {
         Ok(answer) => Ok(answer.into_inner().account.unwrap_or_default().account_id),
         Err(status) if status.code() == Code::NotFound => Err(unknown(mapping, named).await),
+        // A token of some accounts alone may ask for none by its name, but sees a list of its own.
+        Err(status) if status.code() == Code::PermissionDenied => {
+            let own = of_caller(mapping).await?;
+            match own.iter().find(|one| is(one, named)) {
+                Some(account) => Ok(account.account_id.clone()),
+                None => Err(Failure::Input(forbidden(own, named))),
+            }
+        }
         Err(status) => Err(failed(&status)),
     }
+}
+
+fn is(account: &mapping::Account, named: &str) -> bool {
+    account.name == named || account.account_id.eq_ignore_ascii_case(named)
+}
+
+/// Those that the caller may touch.
+async fn of_caller(
+    mapping: &mut MappingServiceClient<Channel>,
+) -> Result<Vec<mapping::Account>, Failure> {
+    let (mut accounts, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = mapping::ListAccountsRequest {
+            page_size: PAGE,
+            page_token,
+            ..Default::default()
+        };
+        let page = mapping.list_accounts(request).await;
+        let page = page.map_err(|status| failed(&status))?.into_inner();
+        accounts.extend(page.accounts);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return Ok(accounts);
+        }
+    }
+}
+
+fn forbidden(own: Vec<mapping::Account>, named: &str) -> String {
+    let names = names_of(own.into_iter().map(|one| one.name));
+    format!("this token may not touch the account {named:?}, if there is one; its own {names}")
 }
 
 /// There is no such account; which there are, as far as the caller may know.
@@ -234,6 +272,21 @@ mod tests {
             ["is none", "is a0", "are a0, a1"]
         );
         assert!(said(20).ends_with(", a19") && said(21).ends_with(", a19, and more"));
+    }
+
+    #[test]
+    fn an_account_that_a_token_may_not_touch_is_named_with_those_that_it_may() {
+        let account = |name: &str, account_id: &str| mapping::Account {
+            name: name.to_owned(),
+            account_id: account_id.to_owned(),
+            ..Default::default()
+        };
+        let own = vec![account("shop", "0a"), account("club", "0b")];
+        assert!(is(&own[0], "shop") && is(&own[0], "0A") && !is(&own[0], "club"));
+        assert_eq!(
+            forbidden(own, "bank"),
+            "this token may not touch the account \"bank\", if there is one; its own are shop, club"
+        );
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use weir_stack::{Channel, Instance, Listens, Reach, Service, Shown, StackFile, until_ready};
+use weir_stack::{
+    Channel, Instance, Listens, Reach, Reached, Service, Shown, StackFile, until_ready,
+};
 
 use weir_tls::ClientOptions;
 
@@ -122,24 +124,31 @@ impl Addresses {
         Ok(known)
     }
 
+    /// Whether that is an address at all.
+    pub fn check(&self, service: Service, url: &str) -> Result<(), Failure> {
+        let checked = self.reach.lazily(url).map(drop);
+        checked.map_err(|_| {
+            Failure::Input(format!(
+                "{}: {url:?} is not an address such as http://host:port",
+                service.name()
+            ))
+        })
+    }
+
     /// A connection to one service: of several replicas to the first that is ready, or else the
     /// first that is there.
     pub async fn connect(&self, service: Service) -> Result<Channel, Failure> {
         let urls = self.of(service)?;
         for url in urls {
-            if self.reach.lazily(url).is_err() {
-                return Err(Failure::Input(format!(
-                    "{url:?} is not an address such as http://host:port"
-                )));
-            }
+            self.check(service, url)?;
         }
         let (mut there, mut away) = (None, Vec::new());
         for url in urls {
             match self.reach.connect(url, TIMEOUT).await {
                 Ok(channel) if urls.len() == 1 || self.is_ready(service, url).await => {
-                    return Ok(self.shown.clone().by(channel));
+                    return Ok(self.shown.clone().by(Reached::at(url, channel)));
                 }
-                Ok(channel) => there = there.or(Some(channel)),
+                Ok(channel) => there = there.or(Some(Reached::at(url, channel))),
                 Err(error) => away.push(format!("{error:#}")),
             }
         }
@@ -151,7 +160,8 @@ impl Addresses {
 
     /// A connection to this one of them, on first use.
     pub fn channel(&self, url: &str) -> anyhow::Result<Channel> {
-        Ok(self.shown.clone().by(self.reach.lazily(url)?))
+        let channel = Reached::at(url, self.reach.lazily(url)?);
+        Ok(self.shown.clone().by(channel))
     }
 
     async fn is_ready(&self, service: Service, url: &str) -> bool {

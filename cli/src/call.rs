@@ -45,22 +45,20 @@ async fn find(options: &CallOptions) -> Result<(Channel, MethodDescriptor), Fail
     let channel = addresses.connect(service).await?;
     let described = reflection::describe(channel.clone(), service).await?;
     let methods = || described.iter().flat_map(ServiceDescriptor::methods);
-    let method = methods()
-        .find(|found| found.name() == name)
-        .ok_or_else(|| {
-            let known: Vec<_> = methods().map(|found| found.name().to_owned()).collect();
-            Failure::Input(format!(
-                "{} has no method {name:?}; it has {}",
-                service.name(),
-                known.join(", ")
-            ))
-        })?;
+    let method = methods().find(|found| found.name() == name);
+    let method = method.ok_or_else(|| no_method(service, name, &methods().collect::<Vec<_>>()))?;
     if method.is_client_streaming() {
         return Err(Failure::Input(format!(
             "{name} takes a stream; only single requests are supported"
         )));
     }
     Ok((channel, method))
+}
+
+fn no_method(service: Service, name: &str, known: &[MethodDescriptor]) -> Failure {
+    let known: Vec<_> = known.iter().map(MethodDescriptor::name).collect();
+    let (service, known) = (service.name(), known.join(", "));
+    Failure::Input(format!("{service} has no method {name:?}; it has {known}"))
 }
 
 /// How a call ends that does not succeed.

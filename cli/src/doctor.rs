@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use weir_doctor::{Counter, Report, Scope, Step, Sum, examine};
+use weir_doctor::{Counter, Report, Scope, Step, Sum, Wrong, examine};
 use weir_redis::RedisOptions;
 use weir_stack::StackFile;
 
@@ -22,7 +22,11 @@ pub async fn run(options: &DoctorOptions) -> Result<ExitCode, Failure> {
         redis,
         certificates,
     };
-    let report = Box::pin(examine(&database, &scope, told)).await?;
+    let report = Box::pin(examine(&database, &scope, told)).await;
+    let report = report.map_err(|error| match error.downcast::<Wrong>() {
+        Ok(wrong) => Failure::Input(wrong.to_string()),
+        Err(error) => error.into(),
+    })?;
     for fault in &report.faults {
         say!("  FAULT {fault}");
     }

@@ -9,7 +9,13 @@ pub enum Failure {
     Input(String),
     /// Something else: exit code 1.
     Failed(anyhow::Error),
+    /// Whoever read what is written has gone (`| head`): exit code 141, as of others whom that ends,
+    /// and not a word. Under `pipefail` half of an export is none.
+    Unread,
 }
+
+/// 128 and SIGPIPE.
+const UNREAD: u8 = 141;
 
 impl Failure {
     /// Says it on standard error.
@@ -23,6 +29,7 @@ impl Failure {
                 eprintln!("weir: {}", told(&error).trim_end());
                 ExitCode::from(1)
             }
+            Self::Unread => ExitCode::from(UNREAD),
         }
     }
 }
@@ -66,6 +73,17 @@ mod tests {
     impl std::error::Error for Twice {
         fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
             Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn each_failure_has_its_exit_code() {
+        for (failure, code) in [
+            (Failure::Input("wrong".to_owned()), 2),
+            (Failure::Failed(anyhow!("away")), 1),
+            (Failure::Unread, 141),
+        ] {
+            assert_eq!(failure.report(), ExitCode::from(code));
         }
     }
 

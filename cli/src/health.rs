@@ -45,6 +45,9 @@ pub async fn run(options: &HealthOptions) -> Result<ExitCode, Failure> {
             if let (Some(service), true) = (service, known.is_empty()) {
                 addresses.of(service)?;
             }
+            for (service, url) in &known {
+                addresses.check(*service, url)?;
+            }
             (known, addresses.reach().clone())
         }
     };

@@ -1,6 +1,7 @@
 //! The front door of Weir: the commands behind `./weir`.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong use or wrong input, 3 `plan` found changes.
+//! Exit codes: 0 done, 1 failed, 2 wrong use or wrong input, 3 `plan` found changes,
+//! 141 nobody reads an export any more.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

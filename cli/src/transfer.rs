@@ -6,4 +6,5 @@ pub mod contacts;
 pub mod import;
 pub mod members;
 mod meter;
+mod output;
 pub mod person;

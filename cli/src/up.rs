@@ -116,7 +116,7 @@ impl Stop {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hangup: match ignores_hangup(&own_status()) {
+            hangup: match outlives_terminal() {
                 true => None,
                 false => Some(signal(SignalKind::hangup())?),
             },
@@ -143,6 +143,11 @@ fn own_status() -> String {
     std::fs::read_to_string("/proc/self/status").unwrap_or_default()
 }
 
+/// Whether whoever started us wants us to outlive the terminal (`nohup`).
+pub fn outlives_terminal() -> bool {
+    ignores_hangup(&own_status())
+}
+
 /// Whether SIGHUP is ignored: the first of the signals that are.
 fn ignores_hangup(status: &str) -> bool {
     let mut lines = status.lines();
@@ -155,7 +160,7 @@ fn ignores_hangup(status: &str) -> bool {
 async fn start(options: &UpOptions, folder: &Path, begun: Instant) -> Result<Stack, Failure> {
     let (file, text) = apply::demo()?;
     let configuration = apply::read(&file, &text)?;
-    let engines = engines(options);
+    let engines = engines(options)?;
     if engines.postgres.is_none() || engines.redis.is_none() {
         weir_stack::ensure_installed(|what| say!("{what} …"))?;
     }
@@ -198,13 +203,16 @@ async fn start(options: &UpOptions, folder: &Path, begun: Instant) -> Result<Sta
 }
 
 /// Those that somebody else runs. An empty variable names none.
-fn engines(options: &UpOptions) -> Engines {
+fn engines(options: &UpOptions) -> Result<Engines, Failure> {
     let given = |url: &Option<String>| url.clone().filter(|url| !url.is_empty());
-    Engines {
+    let engines = Engines {
         postgres: given(&options.postgres),
         redis: given(&options.redis),
         role_passwords: options.passwords.by_schema(),
-    }
+    };
+    let are_addresses = engines.check();
+    are_addresses.map_err(|error| Failure::Input(format!("{error:#}")))?;
+    Ok(engines)
 }
 
 /// Applies the configuration, sends the samples, and prints how they ended.

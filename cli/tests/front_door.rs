@@ -105,3 +105,68 @@ fn the_console_is_where_its_variable_says() {
         "{text}"
     );
 }
+
+/// Against a service that says nothing the export waits, and its file is there already.
+#[test]
+fn an_export_that_is_interrupted_leaves_nothing() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", silent.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+    command.args([
+        "export",
+        "contacts",
+        "--account",
+        "a",
+        "--address",
+        &address,
+    ]);
+    command
+        .arg("--output")
+        .arg(folder.path().join("people.csv"));
+    let mut export = command.spawn().unwrap();
+    let files = || std::fs::read_dir(folder.path()).unwrap().count();
+    let begun = std::time::Instant::now();
+    while files() == 0 {
+        assert!(begun.elapsed().as_secs() < 60, "nothing is written");
+        std::thread::yield_now();
+    }
+    let pid = export.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &pid]).status();
+    assert!(sent.unwrap().success());
+    assert_eq!(export.wait().unwrap().code(), Some(130));
+    assert_eq!(files(), 0);
+}
+
+#[test]
+fn a_folder_is_no_file_to_export_into() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().display().to_string();
+    let words = ["export", "contacts", "--account", "a", "-o", &place];
+    let output = weir(&[&words[..], &["--address", "http://127.0.0.1:1"]].concat());
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains(&format!("can't write {place}")), "{text}");
+}
+
+/// Nothing that runs is asked: what was given is wrong by itself.
+#[test]
+fn what_is_no_address_is_told_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().display().to_string();
+    for (words, said) in [
+        (
+            &["health", "quota", "--address", "foo"][..],
+            "quota: \"foo\" is not an address",
+        ),
+        (&["doctor", "--database", "foo"], "no URL of PostgreSQL"),
+        (&["up", "--data", &data, "--postgres", "foo"], "--postgres"),
+        (&["up", "--data", &data, "--redis", "http://foo"], "--redis"),
+    ] {
+        let output = weir(words);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {text}");
+        assert!(text.contains(said), "{words:?}: {text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+}

@@ -3,7 +3,7 @@
 use prost_reflect::{Cardinality, FieldDescriptor, Kind, MethodDescriptor};
 use weir_stack::Service;
 
-use super::{read_service, reflection};
+use super::{no_method, read_service, reflection};
 use crate::address::Addresses;
 use crate::arguments::CallOptions;
 use crate::failure::Failure;
@@ -11,11 +11,11 @@ use crate::output::say;
 
 pub async fn run(options: &CallOptions) -> Result<(), Failure> {
     let addresses = Addresses::read(&options.addresses)?;
-    let wanted = options
-        .method
-        .as_deref()
-        .map(|text| read_service(text.split('/').next().unwrap_or(text)))
-        .transpose()?;
+    let text = options.method.as_deref().map(|text| text.trim_matches('/'));
+    let (wanted, method) = match text.map(|text| text.split_once('/').unwrap_or((text, ""))) {
+        Some((service, method)) => (Some(read_service(service)?), method),
+        None => (None, ""),
+    };
     let services = Service::ALL
         .into_iter()
         .filter(|service| service.grpc_name().is_some())
@@ -23,6 +23,8 @@ pub async fn run(options: &CallOptions) -> Result<(), Failure> {
     for service in services {
         let channel = addresses.connect(service).await?;
         let described = reflection::describe(channel, service).await?;
+        let methods = described.iter().flat_map(|described| described.methods());
+        let methods = named(methods.collect(), method, service)?;
         let names: Vec<&str> = described
             .iter()
             .map(|described| described.full_name())
@@ -33,7 +35,7 @@ pub async fn run(options: &CallOptions) -> Result<(), Failure> {
             names.join(", "),
             addresses.of(service)?.join(", ")
         );
-        for method in described.iter().flat_map(|described| described.methods()) {
+        for method in methods {
             say!(
                 "  {}/{} {}",
                 service.name(),
@@ -47,6 +49,23 @@ pub async fn run(options: &CallOptions) -> Result<(), Failure> {
         say!();
     }
     Ok(())
+}
+
+/// All where none is named.
+fn named(
+    mut methods: Vec<MethodDescriptor>,
+    name: &str,
+    service: Service,
+) -> Result<Vec<MethodDescriptor>, Failure> {
+    if name.is_empty() {
+        return Ok(methods);
+    }
+    let unknown = no_method(service, name, &methods);
+    methods.retain(|method| method.name() == name);
+    match methods.is_empty() {
+        true => Err(unknown),
+        false => Ok(methods),
+    }
 }
 
 /// The fields of the request with their types: `{account_id: string, events: [Event]}`.
@@ -81,4 +100,33 @@ fn comment(method: &MethodDescriptor) -> String {
         .filter(|location| location.path == path)
         .find_map(|location| location.leading_comments.clone())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_that_is_named_is_shown_alone() {
+        let pool = prost_reflect::DescriptorPool::decode(weir_proto::FILE_DESCRIPTOR_SET).unwrap();
+        let service = pool
+            .get_service_by_name("weir.mapping.v1.MappingService")
+            .unwrap();
+        let all: Vec<_> = service.methods().collect();
+        let names = |name: &str| {
+            let found = named(all.clone(), name, Service::Mapping);
+            found.map(|methods| {
+                methods
+                    .iter()
+                    .map(|one| one.name().to_owned())
+                    .collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(names("GetAccount").unwrap(), ["GetAccount"]);
+        assert_eq!(names("").unwrap().len(), all.len());
+        let Err(Failure::Input(said)) = names("GetAcount") else {
+            panic!("found");
+        };
+        assert!(said.contains("no method \"GetAcount\"; it has "), "{said}");
+    }
 }

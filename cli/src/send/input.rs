@@ -236,6 +236,7 @@ fn named(failure: Failure, path: &str) -> Failure {
     match failure {
         Failure::Input(message) => Failure::Input(format!("{path} {message}")),
         Failure::Failed(error) => Failure::Failed(error.context(path.to_owned())),
+        Failure::Unread => Failure::Unread,
     }
 }
 

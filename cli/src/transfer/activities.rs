@@ -5,8 +5,8 @@ use weir_proto::activity::v1::{ExportActivitiesRequest, ExportFormat};
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_stack::Service;
 
-use super::contacts::Output;
 use super::meter::{Meter, grouped};
+use super::output::Output;
 use crate::accounts;
 use crate::address::Addresses;
 use crate::arguments::{ExportActivitiesOptions, Format};
@@ -23,6 +23,7 @@ const BEFORE: [&str; 5] = [
 
 pub async fn run(options: &ExportActivitiesOptions) -> Result<(), Failure> {
     let addresses = Addresses::read(&options.addresses)?;
+    let mut file = Output::new(options.output.as_deref())?;
     let mut mapping = MappingServiceClient::new(addresses.connect(Service::Mapping).await?);
     let account_id = accounts::account(&mut mapping, &options.account).await?;
     let attributes = match &options.event {
@@ -47,7 +48,6 @@ pub async fn run(options: &ExportActivitiesOptions) -> Result<(), Failure> {
     let mut pieces = answer
         .map_err(|status| accounts::failed(&status))?
         .into_inner();
-    let mut file = Output::new(options.output.as_deref())?;
     let mut meter = Meter::new(0);
     let (mut activities, mut bytes) = (0, 0_u64);
     loop {

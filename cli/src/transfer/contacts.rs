@@ -1,16 +1,12 @@
 //! `export contacts`: all contacts of an account as a file.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
-
-use anyhow::{Context, anyhow};
 use weir_proto::contact::v1::transfer_service_client::TransferServiceClient;
 use weir_proto::contact::v1::{ExportContactsRequest, ExportFormat};
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_stack::Service;
 
 use super::meter::{Meter, grouped};
+use super::output::Output;
 use crate::accounts;
 use crate::address::Addresses;
 use crate::arguments::{ExportContactsOptions, Format};
@@ -22,6 +18,7 @@ const BEHIND: [&str; 2] = ["create_time", "update_time"];
 
 pub async fn run(options: &ExportContactsOptions) -> Result<(), Failure> {
     let addresses = Addresses::read(&options.addresses)?;
+    let mut file = Output::new(options.output.as_deref())?;
     let mut mapping = MappingServiceClient::new(addresses.connect(Service::Mapping).await?);
     let account_id = accounts::account(&mut mapping, &options.account).await?;
     let columns = match options.fields.is_empty() {
@@ -48,7 +45,6 @@ pub async fn run(options: &ExportContactsOptions) -> Result<(), Failure> {
     let mut pieces = answer
         .map_err(|status| accounts::failed(&status))?
         .into_inner();
-    let mut file = Output::new(options.output.as_deref())?;
     let mut meter = Meter::new(0);
     let (mut contacts, mut bytes) = (0, 0_u64);
     loop {
@@ -76,55 +72,4 @@ pub async fn run(options: &ExportContactsOptions) -> Result<(), Failure> {
         meter.rate(contacts),
     );
     Ok(())
-}
-
-/// A file that is there when it is whole, or standard output.
-pub struct Output {
-    to: Option<(PathBuf, PathBuf)>,
-    writer: BufWriter<Box<dyn Write + Send>>,
-}
-
-impl Output {
-    /// # Errors
-    /// The file can't be made.
-    pub fn new(path: Option<&Path>) -> Result<Self, Failure> {
-        let path = path.filter(|path| *path != Path::new("-"));
-        let Some(path) = path else {
-            return Ok(Self {
-                to: None,
-                writer: BufWriter::new(Box::new(std::io::stdout())),
-            });
-        };
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".part");
-        let part = path.with_file_name(name);
-        let file = File::create(&part)
-            .map_err(|error| Failure::Input(format!("can't write {}: {error}", part.display())))?;
-        Ok(Self {
-            to: Some((part, path.to_owned())),
-            writer: BufWriter::new(Box::new(file)),
-        })
-    }
-
-    /// # Errors
-    /// It can't be written.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let written = self.writer.write_all(bytes);
-        written.map_err(|error| anyhow!("the file can't be written: {error}").into())
-    }
-
-    /// Gives the file its name; says where it is.
-    ///
-    /// # Errors
-    /// It can't be written.
-    pub fn finish(mut self) -> Result<String, Failure> {
-        self.writer.flush().context("the file can't be written")?;
-        let Some((part, path)) = self.to else {
-            return Ok(String::new());
-        };
-        drop(self.writer);
-        std::fs::rename(&part, &path)
-            .with_context(|| format!("can't rename {} to {}", part.display(), path.display()))?;
-        Ok(format!(": {}", path.display()))
-    }
 }

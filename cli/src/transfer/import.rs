@@ -32,6 +32,7 @@ use self::refused::Refused;
 use self::rows::{Content, FileRow, Kind, Rows};
 use self::send::Sender;
 use super::meter::{Meter, grouped};
+use super::output::{place, unwritable};
 use crate::accounts;
 use crate::address::Addresses;
 use crate::arguments::{ImportContactsOptions, Merge};
@@ -150,6 +151,8 @@ fn refused_path(
             path.display()
         )));
     }
+    // A folder is told of at once, not with the first row that is refused.
+    place(&path).map_err(|error| unwritable(&path, &error))?;
     Ok(path)
 }
 

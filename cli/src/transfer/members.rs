@@ -6,8 +6,8 @@ use weir_proto::audience::v1::{ExportFormat, ExportMembersRequest, ListAudiences
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_stack::{Channel, Service};
 
-use super::contacts::Output;
 use super::meter::{Meter, grouped};
+use super::output::Output;
 use crate::accounts;
 use crate::address::Addresses;
 use crate::arguments::{ExportMembersOptions, Format};
@@ -17,6 +17,7 @@ const PAGE: i32 = 1_000;
 
 pub async fn run(options: &ExportMembersOptions) -> Result<(), Failure> {
     let addresses = Addresses::read(&options.addresses)?;
+    let mut file = Output::new(options.output.as_deref())?;
     let mut mapping = MappingServiceClient::new(addresses.connect(Service::Mapping).await?);
     let account_id = accounts::account(&mut mapping, &options.account).await?;
     let channel = addresses.connect(Service::Audience).await?;
@@ -37,7 +38,6 @@ pub async fn run(options: &ExportMembersOptions) -> Result<(), Failure> {
     let mut pieces = answer
         .map_err(|status| accounts::failed(&status))?
         .into_inner();
-    let mut file = Output::new(options.output.as_deref())?;
     let mut meter = Meter::new(0);
     let (mut members, mut bytes) = (0, 0_u64);
     loop {

@@ -21,7 +21,7 @@ use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_stack::{Channel, Service};
 
 use self::pages::pages;
-use super::contacts::Output;
+use super::output::Output;
 use crate::accounts::{self, failed};
 use crate::address::Addresses;
 use crate::arguments::{ExportPersonOptions, Who};
@@ -34,6 +34,7 @@ const MAX_MERGES: usize = 1_000;
 
 pub async fn run(options: &ExportPersonOptions) -> Result<(), Failure> {
     let addresses = Addresses::read(&options.addresses)?;
+    let file = Output::new(options.output.as_deref())?;
     let mut mapping = MappingServiceClient::new(addresses.connect(Service::Mapping).await?);
     let account_id = accounts::account(&mut mapping, &options.account).await?;
     let channel = addresses.connect(Service::ContactUpsert).await?;
@@ -49,7 +50,7 @@ pub async fn run(options: &ExportPersonOptions) -> Result<(), Failure> {
         Ok(answer) => answer.into_inner().contact,
         Err(status) if status.code() == Code::NotFound => {
             let known = nobody::known(&addresses, &account_id, &options.who, &status).await?;
-            let place = write(options, &known)?;
+            let place = write(file, &known)?;
             eprintln!("no contact; what waits for the id, and what sources keep{place}");
             return Ok(());
         }
@@ -85,7 +86,7 @@ pub async fn run(options: &ExportPersonOptions) -> Result<(), Failure> {
         "membership_history": history,
         "as_sent": as_sent,
     });
-    let place = write(options, &person)?;
+    let place = write(file, &person)?;
     eprintln!(
         "1 contact, {}{} merges, {} activities, {} memberships{place}",
         if has_all_merges { "" } else { "the newest " },
@@ -97,8 +98,7 @@ pub async fn run(options: &ExportPersonOptions) -> Result<(), Failure> {
 }
 
 /// Into the file, or on standard output; where it is.
-fn write(options: &ExportPersonOptions, person: &Value) -> Result<String, Failure> {
-    let mut file = Output::new(options.output.as_deref())?;
+fn write(mut file: Output, person: &Value) -> Result<String, Failure> {
     let mut text = serde_json::to_string_pretty(person).context("a person as JSON")?;
     text.push('\n');
     file.write(text.as_bytes())?;

@@ -11,11 +11,23 @@ mod words;
 /// # Errors
 /// All that is wrong with it: lines with its name and their places.
 pub fn read(name: &str, text: &str) -> Result<model::Configuration, String> {
+    if says_nothing(text) {
+        return Err(format!(
+            "{name}: there is nothing in it; a file of configuration begins with `accounts:` (see \
+             weir.yaml)"
+        ));
+    }
     let file = schema::parse(text).map_err(|fault| fault.render(name))?;
     check::check(&file).map_err(|faults| {
         let lines: Vec<String> = faults.iter().map(|fault| fault.render(name)).collect();
         lines.join("\n")
     })
+}
+
+/// Blank lines, and comments.
+fn says_nothing(text: &str) -> bool {
+    let mut lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
+    lines.all(|line| line.is_empty() || line.starts_with('#') || line == "---")
 }
 
 /// The JSON schema of such files, for editors.
@@ -44,6 +56,19 @@ mod tests {
             json_schema(),
             "`WEIR_WRITE=1 cargo test -p weir-configuration schema` writes it anew"
         );
+    }
+
+    #[test]
+    fn an_empty_file_is_told_what_is_missing() {
+        for text in ["", "\n \n", "# later\n", "---\n# later"] {
+            let said = read("weir.yaml", text).unwrap_err();
+            assert!(
+                said.starts_with("weir.yaml: there is nothing in it"),
+                "{said}"
+            );
+        }
+        let other = read("weir.yaml", "accounts:").unwrap_err();
+        assert!(!other.contains("nothing in it"), "{other}");
     }
 
     #[test]

@@ -19,9 +19,10 @@ mod ledgers;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use tokio_postgres::{Client, IsolationLevel, Transaction};
 use uuid::Uuid;
+use weir_postgres::DialError;
 use weir_redis::RedisOptions;
 
 pub use checks::CHECKS;
@@ -55,6 +56,18 @@ pub struct Scope {
     /// With which certificates, where that is `rediss://`.
     pub certificates: RedisOptions,
 }
+
+/// Whoever asks can put it right by asking otherwise.
+#[derive(Debug)]
+pub struct Wrong(String);
+
+impl std::fmt::Display for Wrong {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        to.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Wrong {}
 
 /// How far it has come.
 #[derive(Debug)]
@@ -113,7 +126,8 @@ pub struct Report {
 /// Looks at the database at `url`, which has the schemas of one or more of the services.
 ///
 /// # Errors
-/// It can't be read, or the role does not see the rows of all accounts.
+/// It can't be read, or the role does not see the rows of all accounts; [`Wrong`] where that is no
+/// URL, or there is no such account.
 pub async fn examine(
     url: &str,
     scope: &Scope,
@@ -198,7 +212,15 @@ async fn moment(client: &mut Client) -> anyhow::Result<Transaction<'_>> {
 
 async fn connect(url: &str) -> anyhow::Result<Client> {
     let client = weir_postgres::connect_once(url).await;
-    let client = client.context("can't connect to PostgreSQL")?;
+    let client = client.map_err(|error| match &error {
+        DialError::Url(cause) => Wrong(format!("no URL of PostgreSQL: {cause}")).into(),
+        // What it says of who knocks has names, and no passwords.
+        DialError::Postgres(cause) => match cause.as_db_error() {
+            Some(said) => anyhow!("PostgreSQL can't be used: {}", said.message()),
+            None => anyhow!("PostgreSQL can't be used: {cause}"),
+        },
+        other => anyhow!("PostgreSQL can't be used: {other}"),
+    })?;
     // Tables may be large, and a limit that stands for the services is not for us.
     client.batch_execute("SET statement_timeout = 0").await?;
     Ok(client)
@@ -226,7 +248,7 @@ async fn account_of(moment: &Transaction<'_>, text: &str, is_named: bool) -> any
         true => moment.query_opt(sql, &[&text]).await?,
         false => None,
     };
-    let found = found.with_context(|| format!("there is no account {text:?}"))?;
+    let found = found.ok_or_else(|| Wrong(format!("there is no account {text:?}")))?;
     Ok(found.get(0))
 }
 

@@ -1,5 +1,6 @@
 //! A private PostgreSQL: its cluster, its process, and the databases of Weir in it.
 
+mod recovery;
 mod roles;
 
 use std::collections::BTreeMap;
@@ -72,6 +73,19 @@ impl Postgres {
     /// # Errors
     /// It can't be created or started; the text says why.
     pub async fn start(binaries: &Binaries, options: PostgresOptions) -> anyhow::Result<Self> {
+        Self::start_telling(binaries, options, |_| {}).await
+    }
+
+    /// The same; one that is restored is waited for until it takes writes, and `tell` is told so
+    /// at first and every ten seconds.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn start_telling(
+        binaries: &Binaries,
+        options: PostgresOptions,
+        tell: impl Fn(&str),
+    ) -> anyhow::Result<Self> {
         let user = user::unprivileged()?;
         let mut options = options;
         options.folder = user::reachable(&options.folder, user.as_ref())?;
@@ -82,6 +96,7 @@ impl Postgres {
         let tls = write_access(&options, user.as_ref())?;
         options.settings.extend(tls);
         let program = program(binaries, &options, user.clone());
+        let is_restored = recovery::is_restored(&options.folder);
         let child = Child::start(&program)?;
         let postgres = Self {
             options,
@@ -89,7 +104,10 @@ impl Postgres {
             user,
             child,
         };
-        postgres.wait_until_ready().await?;
+        match is_restored {
+            true => postgres.until_writable(tell).await?,
+            false => postgres.wait_until_ready().await?,
+        }
         Ok(postgres)
     }
 
@@ -211,21 +229,23 @@ pub async fn until_ready(url: &str) -> anyhow::Result<()> {
         match connect(url).await {
             Ok(client) if client.simple_query("SELECT 1").await.is_ok() => return Ok(()),
             Err(error) if started.elapsed() > START_TIMEOUT => return Err(error),
-            Err(error) if is_refused(&error) => {
-                return Err(error.context(
-                    "the data were made with another password (secrets.json is gone or changed)",
-                ));
-            }
-            _ => tokio::time::sleep(POLL).await,
+            Err(error) => with_other_password(error)?,
+            Ok(_) => {}
         }
+        tokio::time::sleep(POLL).await;
     }
 }
 
-fn is_refused(error: &anyhow::Error) -> bool {
-    matches!(
-        error.downcast_ref(),
-        Some(DialError::Postgres(error)) if error.code() == Some(&SqlState::INVALID_PASSWORD)
-    )
+/// An error that no waiting will help.
+fn with_other_password(error: anyhow::Error) -> anyhow::Result<()> {
+    match error.downcast_ref() {
+        Some(DialError::Postgres(cause)) if cause.code() == Some(&SqlState::INVALID_PASSWORD) => {
+            Err(error.context(
+                "the data were made with another password (secrets.json is gone or changed)",
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A connection for a few statements; it ends when the client is dropped.

@@ -5,14 +5,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use weir_servers::{TestServers, child, postgres};
+use weir_servers::postgres::{DATABASE, Postgres, PostgresOptions, SCHEMAS, connect, make_roles};
+use weir_servers::{Binaries, TemporaryFolder, TestServers, child, free_port};
 
 #[tokio::test]
 async fn every_test_has_a_database_of_its_own() {
     let servers = TestServers::shared().await;
     let (one, two) = tokio::join!(servers.fresh_database(), servers.fresh_database());
     assert_ne!(one.name, two.name);
-    let contact = postgres::connect(&one.url_for("contact")).await.unwrap();
+    let contact = connect(&one.url_for("contact")).await.unwrap();
     contact
         .batch_execute(
             "SET ROLE weir_contact_owner; CREATE TABLE things (id int); RESET ROLE;
@@ -25,23 +26,19 @@ async fn every_test_has_a_database_of_its_own() {
         .await
         .unwrap();
     assert_eq!(row.get::<_, i64>(0), 1);
-    let other = postgres::connect(&two.url_for("contact")).await.unwrap();
+    let other = connect(&two.url_for("contact")).await.unwrap();
     assert!(other.query("SELECT * FROM things", &[]).await.is_err());
 }
 
 #[tokio::test]
 async fn a_service_can_not_read_the_tables_of_another() {
     let database = TestServers::shared().await.fresh_database().await;
-    let contact = postgres::connect(&database.url_for("contact"))
-        .await
-        .unwrap();
+    let contact = connect(&database.url_for("contact")).await.unwrap();
     contact
         .batch_execute("SET ROLE weir_contact_owner; CREATE TABLE things (id int)")
         .await
         .unwrap();
-    let activity = postgres::connect(&database.url_for("activity"))
-        .await
-        .unwrap();
+    let activity = connect(&database.url_for("activity")).await.unwrap();
     let error = activity
         .query("SELECT * FROM contact.things", &[])
         .await
@@ -55,37 +52,29 @@ async fn a_service_can_not_read_the_tables_of_another() {
 #[tokio::test]
 async fn a_transaction_that_stands_open_is_named_and_not_waited_for() {
     let database = TestServers::shared().await.fresh_database().await;
-    let holder = postgres::connect(&database.url_for("contact"))
-        .await
-        .unwrap();
+    let holder = connect(&database.url_for("contact")).await.unwrap();
     for said in [
         "SET ROLE weir_contact_owner; CREATE TABLE things (id int)",
         "BEGIN; REVOKE SELECT ON things FROM weir_contact",
     ] {
         holder.batch_execute(said).await.unwrap();
     }
-    let administrator = postgres::connect(&database.behind("contact"))
-        .await
-        .unwrap();
-    let made = postgres::make_roles(&administrator, &BTreeMap::new()).await;
+    let administrator = connect(&database.behind("contact")).await.unwrap();
+    let made = make_roles(&administrator, &BTreeMap::new()).await;
     let said = format!("{:#}", made.unwrap_err());
     let row = holder.query_one("SELECT pg_backend_pid()", &[]).await;
     let process: i32 = row.unwrap().get(0);
     let named = format!("of weir_contact, process {process},");
     assert!(said.contains(&named), "{said}");
     holder.batch_execute("ROLLBACK").await.unwrap();
-    postgres::make_roles(&administrator, &BTreeMap::new())
-        .await
-        .unwrap();
+    make_roles(&administrator, &BTreeMap::new()).await.unwrap();
 }
 
 #[tokio::test]
 async fn servers_of_ones_own_survive_kill_9_and_forget_when_told() {
     let mut own = TestServers::start().await.unwrap();
     let database = own.fresh_database().await;
-    let client = postgres::connect(&database.url_for("contact"))
-        .await
-        .unwrap();
+    let client = connect(&database.url_for("contact")).await.unwrap();
     client
         .batch_execute("SET ROLE weir_contact_owner; CREATE TABLE things (id int)")
         .await
@@ -103,9 +92,7 @@ async fn servers_of_ones_own_survive_kill_9_and_forget_when_told() {
 
     own.postgres.kill9().await;
     own.postgres.start_again().await.unwrap();
-    let client = postgres::connect(&database.url_for("contact"))
-        .await
-        .unwrap();
+    let client = connect(&database.url_for("contact")).await.unwrap();
     client.query("SELECT * FROM things", &[]).await.unwrap();
 
     own.redis.stop().await;
@@ -159,4 +146,48 @@ async fn connection(url: &str) -> redis::aio::MultiplexedConnection {
         .get_multiplexed_async_connection()
         .await
         .unwrap()
+}
+
+/// As whoever restores to a point in time has it: the archive is slow, and then has no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_postgresql_that_is_restored_is_waited_for_until_it_takes_writes() {
+    let binaries = Binaries::find().unwrap();
+    let folder = TemporaryFolder::create().unwrap();
+    let gate = folder.path().join("gate");
+    let passwords = SCHEMAS.map(|schema| (schema.to_owned(), "secret".to_owned()));
+    let options = PostgresOptions {
+        folder: folder.path().join("postgres"),
+        port: free_port().unwrap(),
+        superuser_password: "secret".into(),
+        role_passwords: passwords.into_iter().collect(),
+        log: folder.path().join("postgres.log"),
+        durable: false,
+        settings: vec![format!(
+            "restore_command=while [ ! -e {} ]; do sleep 0.05; done; false",
+            gate.display()
+        )],
+        environment: Vec::new(),
+        tls: None,
+    };
+    let before = Box::pin(Postgres::start(&binaries, options.clone()));
+    let before = before.await.unwrap();
+    let client = connect(&before.superuser_url("postgres")).await.unwrap();
+    let data = client.query_one("SHOW data_directory", &[]).await.unwrap();
+    let data: String = data.get(0);
+    before.stop().await;
+    let signal = std::path::Path::new(&data).join("recovery.signal");
+    std::fs::write(&signal, "").unwrap();
+    if let Some(user) = before.user() {
+        std::os::unix::fs::chown(&signal, Some(user.uid), Some(user.gid)).unwrap();
+    }
+    let told = std::sync::Mutex::new(Vec::new());
+    let restored = Postgres::start_telling(&binaries, options, |what| {
+        told.lock().unwrap().push(what.to_owned());
+        std::fs::write(&gate, "").unwrap();
+    });
+    let restored = Box::pin(restored).await.unwrap();
+    assert!(told.lock().unwrap()[0].contains("replays its WAL"));
+    restored.create_database(DATABASE).await.unwrap();
+    assert!(!signal.exists());
+    restored.stop().await;
 }

@@ -27,12 +27,14 @@
 mod install;
 mod ports;
 mod reach;
+mod reached;
 mod stack;
 mod token;
 
 pub use install::{ensure_installed, install_packages};
 pub use ports::{CLASSIC, CONSOLE, PortPlan, USUAL};
 pub use reach::Reach;
+pub use reached::Reached;
 pub use stack::{
     Engines, Instance, Listens, Report, Reporter, Service, Stack, StackFile, StackOptions,
     find_programs, holder, until_ended, until_ready,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use rustls::{ClientConfig, RootCertStore};
 use tonic::transport::{Channel, Endpoint};
 use weir_tls::{
@@ -16,6 +16,7 @@ use weir_tls::{
 /// A service that does not answer the handshake in this time is away.
 const CONNECT: Duration = Duration::from_secs(3);
 const SECURE: &str = "https://";
+const PLAIN: &str = "http://";
 const USUAL_SECURE_PORT: u16 = 443;
 
 /// Whose certificates are trusted. Clones are the same.
@@ -101,6 +102,10 @@ impl Reach {
     fn endpoint(&self, url: &str) -> anyhow::Result<(Endpoint, Option<Connector>)> {
         let wrong = || format!("{url:?} is not an address such as http://host:port");
         let Some(place) = url.strip_prefix(SECURE) else {
+            // One without a scheme is a URL as well, and nobody ever answers there.
+            if !url.starts_with(PLAIN) {
+                bail!(wrong());
+            }
             let endpoint = Endpoint::from_shared(url.to_owned());
             return Ok((endpoint.with_context(wrong)?, None));
         };
@@ -123,7 +128,7 @@ pub(crate) fn host_and_place(place: &str) -> (&str, String) {
     }
 }
 
-fn unconnected<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Unconnected> {
+pub(crate) fn unconnected<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Unconnected> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {

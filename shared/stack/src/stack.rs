@@ -19,7 +19,7 @@ use anyhow::Context;
 use weir_servers::secrets::Secrets;
 use weir_servers::{Binaries, TemporaryFolder, is_clash, postgres, redis};
 
-use crate::{Channel, Reach, Shown};
+use crate::{Channel, Reach, Reached, Shown};
 pub use addresses::Instance;
 pub use file::{Listens, StackFile};
 pub use folder::{holder, until_ended};
@@ -197,8 +197,9 @@ impl Stack {
             "{} has no gRPC",
             service.name()
         );
-        let channel = self.reach.lazily(&self.url(service));
-        let channel = channel.expect("addresses are made here");
+        let url = self.url(service);
+        let channel = self.reach.lazily(&url);
+        let channel = Reached::at(&url, channel.expect("addresses are made here"));
         let shown = Shown::token(token).expect("tokens are made here");
         shown.by(channel)
     }

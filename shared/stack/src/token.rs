@@ -6,8 +6,10 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Status};
 
+use crate::Reached;
+
 /// A connection whose calls show a token.
-pub type Channel = InterceptedService<tonic::transport::Channel, Shown>;
+pub type Channel = InterceptedService<Reached, Shown>;
 
 /// Goes along with every call. Not shown by `Debug`.
 #[derive(Clone, Default)]
@@ -36,8 +38,8 @@ impl Shown {
     }
 
     /// With every call of this connection.
-    pub fn by(self, channel: tonic::transport::Channel) -> Channel {
-        InterceptedService::new(channel, self)
+    pub fn by(self, channel: impl Into<Reached>) -> Channel {
+        InterceptedService::new(channel.into(), self)
     }
 }
 

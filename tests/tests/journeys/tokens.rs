@@ -179,6 +179,58 @@ async fn who_leaves_has_nothing_left(weir: &'static Weir) {
     assert_eq!(said(&all).matches("leaves").count(), 2, "{}", said(&all));
 }
 
+/// A team configures and reads its account by name, with a token for it alone (semantics 9.2).
+#[test]
+fn a_token_of_one_account_works_by_that_accounts_name() {
+    journey_alone(async |weir| {
+        let ours = Account::create(weir, Plan::default()).await;
+        let theirs = Account::create(weir, Plan::default()).await;
+        let (our_name, their_name) = (ours.name.as_str(), theirs.name.as_str());
+        let create = ["token", "create", "team", "--role", "write", "--account"];
+        let made = run(weir, &[&create[..], &[our_name]].concat()).await;
+        let token = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+        let as_team = async |words: &[&str]| {
+            let shown = ["--token", token.as_str()];
+            run(weir, &[words, &shown[..]].concat()).await
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("weir.yaml").display().to_string();
+
+        let exported = eventually("it is let in", async || {
+            let exported = as_team(&["export-config", "--account", our_name]).await;
+            exported.status.success().then_some(exported)
+        })
+        .await;
+        let text = String::from_utf8(exported.stdout).unwrap();
+        std::fs::write(&file, &text).unwrap();
+        let planned = as_team(&["plan", &file]).await;
+        assert_eq!(planned.status.code(), Some(0), "{}", said(&planned));
+        // A new source, with a key that is given, is asked about as well.
+        let key = format!("given-key-{}", uuid::Uuid::new_v4().simple());
+        let sources = "  sources:\n";
+        assert!(text.contains(sources), "{text}");
+        let team = format!("  - name: Team\n    kind: segment_classic\n    key: {key}\n");
+        let more = text.replacen(sources, &format!("{sources}{team}"), 1);
+        std::fs::write(&file, more).unwrap();
+        let planned = as_team(&["plan", &file]).await;
+        assert_eq!(planned.status.code(), Some(3), "{}", said(&planned));
+        let applied = as_team(&["apply", &file]).await;
+        assert!(applied.status.success(), "{}", said(&applied));
+        let contacts = as_team(&["export", "contacts", "--account", our_name]).await;
+        assert!(contacts.status.success(), "{}", said(&contacts));
+
+        let foreign = as_team(&["export", "contacts", "--account", their_name]).await;
+        assert_eq!(foreign.status.code(), Some(2), "{}", said(&foreign));
+        let named = format!("may not touch the account {their_name:?}");
+        assert!(said(&foreign).contains(&named), "{}", said(&foreign));
+        let both = text.replacen(our_name, their_name, 1);
+        std::fs::write(&file, both).unwrap();
+        let planned = as_team(&["plan", &file]).await;
+        assert_eq!(planned.status.code(), Some(1), "{}", said(&planned));
+        assert!(said(&planned).contains(&named), "{}", said(&planned));
+    });
+}
+
 async fn its_record_is_there(weir: &Weir, account: &Account) {
     account.audience("Newsletter").await;
     let channel = weir.stack.channel(Service::Mapping);

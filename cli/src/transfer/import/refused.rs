@@ -10,6 +10,7 @@ use anyhow::Context;
 use super::csv::cells;
 use super::rows::{Content, FileRow, Kind};
 use crate::failure::Failure;
+use crate::transfer::output::{Place, open_straight, place};
 
 /// What stands in front of a row; an import skips them.
 const COLUMNS: [&str; 4] = [
@@ -116,15 +117,18 @@ impl Refused {
         let file = match &mut self.file {
             Some(file) => file,
             None => {
-                let mut options = OpenOptions::new();
-                let options = options.create(true).truncate(false).write(true);
-                let mut file = options.open(&self.path)?;
-                // What was refused since the progress was noted comes again; a pipe or /dev/null
-                // has no end to be set back.
-                if file.metadata()?.is_file() {
-                    file.set_len(self.bytes)?;
-                    file.seek(SeekFrom::End(0))?;
-                }
+                let file = match place(&self.path)? {
+                    Place::Straight => open_straight(&self.path)?,
+                    // What was refused since the progress was noted comes again.
+                    Place::File(path) => {
+                        let mut options = OpenOptions::new();
+                        let options = options.create(true).truncate(false).write(true);
+                        let mut file = options.open(path)?;
+                        file.set_len(self.bytes)?;
+                        file.seek(SeekFrom::End(0))?;
+                        file
+                    }
+                };
                 self.file.insert(file)
             }
         };

@@ -20,6 +20,8 @@ use super::state::{Actual, ActualSource, GivenKey};
 use crate::file::model::{Account, Configuration};
 
 const PAGE: i32 = 1_000;
+/// The id of a source that is not made yet: no source has it.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
 /// What calls go to: a channel, or one that shows whose calls they are.
 pub trait Peer:
@@ -157,6 +159,13 @@ impl<C: Peer> Reader<C> {
         match self.mapping.get_account(request).await {
             Ok(answer) => Ok(answer.into_inner().account),
             Err(status) if status.code() == Code::NotFound => Ok(None),
+            // Whose token is for some accounts alone may ask for none by its name, but sees a list
+            // of them. One that is not there can't be made by it either.
+            Err(status) if status.code() == Code::PermissionDenied => {
+                let mut own = self.accounts().await?.into_iter();
+                let found = own.find(|account| account.name == name);
+                found.map(Some).ok_or_else(|| forbidden(name, &status))
+            }
             Err(status) => Err(status),
         }
     }
@@ -241,10 +250,16 @@ impl<C: Peer> Reader<C> {
                 let renamed = renamed.and_then(|before| actual.source(before));
                 actual.source(&source.put.name).or(renamed)
             });
-            let of = known.map(|known| known.source.clone()).unwrap_or_default();
+            // Of a new source of an account that is there: whoever may touch that one may ask.
+            let source_id = match (known, actual) {
+                (Some(known), _) => known.source.source_id.clone(),
+                (None, Some(_)) => NOBODY.to_owned(),
+                (None, None) => String::new(),
+            };
+            let account_id = actual.map(|actual| actual.account.account_id.clone());
             let request = mapping::FindKeyRequest {
-                account_id: of.account_id,
-                source_id: of.source_id,
+                account_id: account_id.unwrap_or_default(),
+                source_id,
                 key: key.clone(),
             };
             let state = match self.configuration.find_key(request).await {
@@ -262,10 +277,31 @@ impl<C: Peer> Reader<C> {
     }
 }
 
+/// With the reason that the service gave.
+fn forbidden(name: &str, status: &Status) -> Status {
+    let message = format!("this token may not touch the account {name:?}, nor make it");
+    let details = Bytes::copy_from_slice(status.details());
+    Status::with_details(status.code(), message, details)
+}
+
 /// By the clock of this machine: it is shown, and the service decides.
 fn is_valid(key: &mapping::Key) -> bool {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     let past = key.expire_time.is_some_and(|end| end.seconds <= now);
     key.revoke_time.is_none() && !past
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_account_that_is_refused_is_named_with_the_reason_of_the_service() {
+        let details = Bytes::from_static(b"why");
+        let status = Status::with_details(Code::PermissionDenied, "no", details);
+        let told = forbidden("bank", &status);
+        assert_eq!((told.code(), told.details()), (status.code(), &b"why"[..]));
+        assert!(told.message().contains("\"bank\""), "{told}");
+    }
 }

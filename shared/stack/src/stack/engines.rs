@@ -4,11 +4,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
-use weir_redis::{Patience, Redis, RedisOptions};
+use weir_redis::{AddressError, Patience, Redis, RedisOptions};
 use weir_servers::postgres::{DATABASE, Postgres, PostgresOptions};
 use weir_servers::{Binaries, Theirs, redis};
 
 use super::folder::{log_of, mark};
+use super::options::Engines;
 use super::service::Service;
 use super::starting::Starting;
 
@@ -21,6 +22,29 @@ const PATIENCE: Patience = Patience {
     connect: Duration::from_secs(5),
     answer: Duration::from_secs(5),
 };
+
+const NO_REDIS: &str = "--redis: it is no address such as redis://user:password@host:6379 or \
+                        redis+cluster://user:password@host:6379,host:6379";
+
+impl Engines {
+    /// Whether addresses are what was given; nobody is asked yet.
+    ///
+    /// # Errors
+    /// One is none; the text does not repeat it.
+    pub fn check(&self) -> anyhow::Result<()> {
+        if let Some(url) = &self.postgres {
+            Theirs::read(url).context("--postgres")?;
+        }
+        match &self.redis {
+            // Files of certificates are looked at with the start.
+            Some(url) => match Redis::with(url, PATIENCE, &RedisOptions::default()) {
+                Err(AddressError::Url(_)) => bail!(NO_REDIS),
+                _ => Ok(()),
+            },
+            None => Ok(()),
+        }
+    }
+}
 
 /// The administrator's URL, and that of each service that owns tables.
 pub type Databases = (String, Vec<(Service, String)>);
@@ -62,10 +86,7 @@ impl Starting<'_> {
         self.say("looking at Redis");
         let certificates = given(url);
         let redis = Redis::with(url, PATIENCE, &certificates).map_err(|error| match error {
-            weir_redis::AddressError::Url(_) => anyhow!(
-                "--redis: it is no address such as redis://user:password@host:6379 or \
-                 redis+cluster://user:password@host:6379,host:6379"
-            ),
+            AddressError::Url(_) => anyhow!(NO_REDIS),
             tls => anyhow!("{tls}"),
         })?;
         let asked = async {
@@ -90,7 +111,7 @@ impl Starting<'_> {
     async fn own_postgres(&mut self, binaries: &Binaries) -> anyhow::Result<Databases> {
         let begun = Instant::now();
         self.say("starting PostgreSQL");
-        let postgres = Box::pin(Postgres::start(
+        let postgres = Box::pin(Postgres::start_telling(
             binaries,
             PostgresOptions {
                 folder: self.folder.join("postgres"),
@@ -103,6 +124,7 @@ impl Starting<'_> {
                 environment: vec![mark(self.folder)],
                 tls: self.tls.as_ref().map(|tls| tls.of_server("postgres")),
             },
+            |what| self.say(what),
         ))
         .await?;
         let created = postgres.create_database(DATABASE).await;
@@ -190,6 +212,26 @@ fn given(url: &str) -> RedisOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_address_is_told_before_anything_is_started() {
+        let engines = |postgres: Option<&str>, redis: Option<&str>| Engines {
+            postgres: postgres.map(str::to_owned),
+            redis: redis.map(str::to_owned),
+            ..Engines::default()
+        };
+        let of = "postgres://boss:p@host/weir";
+        assert!(engines(Some(of), Some("redis://host:6379")).check().is_ok());
+        assert!(engines(None, Some("rediss://host:6379")).check().is_ok());
+        assert!(Engines::default().check().is_ok());
+        for (postgres, redis, named) in [
+            (Some("foo"), None, "--postgres"),
+            (Some(of), Some("http://foo"), "--redis"),
+        ] {
+            let error = engines(postgres, redis).check().unwrap_err();
+            assert!(format!("{error:#}").starts_with(named), "{error:#}");
+        }
+    }
 
     #[test]
     fn a_redis_is_named_without_its_password() {

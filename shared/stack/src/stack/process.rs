@@ -7,12 +7,15 @@ use weir_servers::child::{Child, Program, rotate};
 
 use super::options::{Report, Reporter};
 
-/// A process that crashed is started again after this, doubled with every crash in a row.
+/// A process that crashed is started again after this, doubled with every crash in a row. The edge
+/// tries a call again within 750 ms: who starts at all is back for one of its tries.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The edge tries a call again within 750 ms: who starts at all is back for one of its tries.
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-/// Who ran this long did not crash "in a row".
-const STEADY: Duration = Duration::from_secs(10);
+/// Of who can't run as things are; whoever mends that should not have to wait.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Who ended within this time of its start crashed "in a row".
+const AT_ONCE: Duration = Duration::from_secs(10);
+/// Who ran this long is well again.
+const STEADY: Duration = Duration::from_secs(30);
 
 /// A log that is longer is moved aside; two of them are what a process has at most.
 const LONGEST_LOG: u64 = 32 * 1024 * 1024;
@@ -114,6 +117,17 @@ impl Process {
     }
 }
 
+/// After an end, by the pause before the last start and how long it ran since.
+fn next_pause(last: Duration, ran: Duration) -> Duration {
+    if ran >= STEADY {
+        FIRST_PAUSE
+    } else if ran < AT_ONCE {
+        (last * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE)
+    } else {
+        last.max(FIRST_PAUSE)
+    }
+}
+
 struct Keeper {
     program: Program,
     /// None while it is down.
@@ -125,7 +139,7 @@ struct Keeper {
 
 impl Keeper {
     async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        let mut pause = FIRST_PAUSE;
+        let mut pause = Duration::ZERO;
         let mut since = Instant::now();
         // When to start it again; none: it is meant to be as it is.
         let mut due: Option<Instant> = None;
@@ -152,6 +166,7 @@ impl Keeper {
                 command = commands.recv() => {
                     let Some(command) = command else { return };
                     due = self.obey(command).await.then(Instant::now);
+                    pause = Duration::ZERO;
                     since = Instant::now();
                 }
                 code = crash => {
@@ -160,9 +175,8 @@ impl Keeper {
                     (self.reporter)(Report::Crashed(
                         self.program.name.clone(), code, lines.unwrap_or_default(),
                     ));
-                    pause = if since.elapsed() > STEADY { FIRST_PAUSE } else { pause };
+                    pause = next_pause(pause, since.elapsed());
                     due = Some(Instant::now() + pause);
-                    pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 () = rebirth => {
                     since = Instant::now();
@@ -170,7 +184,8 @@ impl Keeper {
                     if self.start() {
                         (self.reporter)(Report::Restarted(self.program.name.clone()));
                     } else {
-                        due = Some(Instant::now() + LONGEST_PAUSE);
+                        pause = next_pause(pause, Duration::ZERO);
+                        due = Some(Instant::now() + pause);
                     }
                 }
             }
@@ -217,5 +232,22 @@ impl Keeper {
                 false
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_ends_at_once_is_started_ever_more_slowly_until_it_ran_for_a_while() {
+        let mut pauses = vec![Duration::ZERO];
+        for _ in 0..8 {
+            pauses.push(next_pause(pauses[pauses.len() - 1], Duration::from_secs(1)));
+        }
+        let pauses: Vec<_> = pauses.iter().map(Duration::as_millis).collect();
+        assert_eq!(pauses, [0, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
+        let after = |seconds| next_pause(LONGEST_PAUSE, Duration::from_secs(seconds));
+        assert_eq!([after(20), after(30)], [LONGEST_PAUSE, FIRST_PAUSE]);
     }
 }
