@@ -47,6 +47,7 @@ use weir_postgres::{Migration, Open, Pool, work};
 use crate::domain::{Identifier, Link};
 use settled::Settled;
 
+pub use export::Following;
 pub use forget::Limits;
 pub use history::{Found, Sought};
 pub use links::{Families, Linked};

@@ -27,7 +27,7 @@ use marks::Marks;
 
 pub use batch::{AccountRow, BatchTx, NotStored, Piece, Rows};
 pub use erasures::{Due, ErasureTx, Found, KEPT};
-pub use export::{ExportPage, Exporting};
+pub use export::{ExportPage, Exporting, Following, Needs};
 pub use identifiers::{Changed, keep_caseless};
 pub use outbox::{OutboxRow, Parcel, first_id_of};
 pub use purge::Aged;

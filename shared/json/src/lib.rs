@@ -31,6 +31,6 @@ pub use person::Person;
 pub use strict::{Fault, MAX_DEPTH, members, members_in_front};
 pub use text::{plain, text, unescaped, write_text};
 pub use trusted::{
-    Kind, NotJson, Raw, array, behind_space, behind_string, behind_value, compact, is_empty_list,
-    kind, object,
+    Kind, NotJson, Raw, array, behind_space, behind_string, behind_value, compact, is_empty,
+    is_empty_list, kind, object,
 };

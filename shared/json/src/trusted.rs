@@ -116,6 +116,11 @@ pub fn is_empty_list(raw: Raw<'_>) -> bool {
     expect(raw, 0, b'[').is_ok_and(|at| raw.get(at) == Some(&b']'))
 }
 
+/// Whether it is `[]` or `{}`.
+pub fn is_empty(raw: Raw<'_>) -> bool {
+    is_empty_list(raw) || expect(raw, 0, b'{').is_ok_and(|at| raw.get(at) == Some(&b'}'))
+}
+
 fn expect(raw: Raw<'_>, at: usize, byte: u8) -> Result<usize, NotJson> {
     if raw.get(at) == Some(&byte) {
         Ok(behind_space(raw, at + 1))

@@ -9,6 +9,7 @@
 //! - [`Tx`] begins and commits without round trips of its own, and sees one account's rows.
 //! - [`work`] tells which accounts there are, and which have work.
 //! - [`JsonText`] takes JSON in and out without a cast.
+//! - [`Portion`] says how many rows the next page of a file asks for.
 //! - [`Sole`] keeps a job in the background to one replica at a time.
 //! - [`Failure`] tells what to do about an error: try again, answer "unavailable", or report a bug.
 //!
@@ -28,6 +29,7 @@ mod json;
 mod link;
 mod migrate;
 mod pool;
+mod portion;
 mod secure;
 mod sole;
 mod statements;
@@ -42,6 +44,7 @@ pub use isolation::{Open, as_owner, lock};
 pub use json::JsonText;
 pub use migrate::{MigrateError, Migration, migrate, migrate_beside, migrate_once_there};
 pub use pool::{Client, Connection, Manager, PLAN_BY_KEY, Pool, PoolError, connect};
+pub use portion::{PAGE_BYTES, PAGE_STORED_BYTES, Portion};
 pub use sole::{Jobs, Sole};
 pub use statements::Statements;
 pub use target::UrlError;

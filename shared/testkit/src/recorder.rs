@@ -1,6 +1,7 @@
 //! What a service says to PostgreSQL: its statements, and what they were asked with.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -18,6 +19,7 @@ pub struct Recorder {
     /// Of the server, by this way.
     pub url: String,
     said: Said,
+    answered: Arc<AtomicU64>,
 }
 
 type Said = Arc<Mutex<BTreeMap<String, Statement>>>;
@@ -37,7 +39,9 @@ impl Recorder {
     pub async fn to(url: &str) -> Self {
         let way = Way::to(url).await;
         let (url, said) = (way.url.clone(), Arc::default());
+        let answered = Arc::<AtomicU64>::default();
         let listening = Arc::clone(&said);
+        let counting = Arc::clone(&answered);
         tokio::spawn(async move {
             loop {
                 let near = way.accept().await;
@@ -46,8 +50,9 @@ impl Recorder {
                 };
                 let (mut from_client, mut to_client) = near.into_split();
                 let (mut from_server, mut to_server) = far.into_split();
+                let counted = Arc::clone(&counting);
                 tokio::spawn(async move {
-                    let _ = tokio::io::copy(&mut from_server, &mut to_client).await;
+                    let _ = pass_on(&mut from_server, &mut to_client, &counted).await;
                 });
                 let said = Arc::clone(&listening);
                 tokio::spawn(async move {
@@ -55,7 +60,16 @@ impl Recorder {
                 });
             }
         });
-        Self { url, said }
+        Self {
+            url,
+            said,
+            answered,
+        }
+    }
+
+    /// Bytes that PostgreSQL answered with.
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
     }
 
     /// Each statement with parameters, and the last ones that it was asked with.
@@ -72,6 +86,23 @@ impl Recorder {
         said.iter()
             .map(|(sql, one)| (sql.clone(), one.executions))
             .collect()
+    }
+}
+
+/// Passes bytes on, and counts them.
+async fn pass_on(
+    server: &mut (impl AsyncRead + Unpin),
+    client: &mut (impl AsyncWrite + Unpin),
+    counted: &AtomicU64,
+) -> std::io::Result<()> {
+    let mut bytes = vec![0; 64 * 1024];
+    loop {
+        let read = server.read(&mut bytes).await?;
+        if read == 0 {
+            return client.shutdown().await;
+        }
+        counted.fetch_add(read as u64, Ordering::Relaxed);
+        client.write_all(&bytes[..read]).await?;
     }
 }
 

@@ -12,7 +12,7 @@ use super::history::told_unreadable;
 use super::{App, Error};
 use crate::domain::Span;
 use crate::domain::export::Writer;
-use crate::store::{Sought, Store};
+use crate::store::{Following, Sought, Store};
 
 /// Exports that are under way at once: each holds a connection, and a snapshot that keeps the
 /// database from cleaning up.
@@ -107,13 +107,18 @@ async fn export(
         return Ok(());
     }
     let mut activities = 0;
-    let mut page = tx.export_page(sought).await?;
+    let with_attributes = writer.needs_attributes();
+    let first = Following::first(&sought);
+    let mut page = tx.export_page(sought, first, with_attributes).await?;
     loop {
-        let next = page.next;
+        let next = page.following;
         // The database reads the next page while this one is written.
         let following = async {
             match next {
-                Some(low) => tx.export_page(Sought { low, ..sought }).await.map(Some),
+                Some(from) => {
+                    let page = tx.export_page(sought, from, with_attributes);
+                    page.await.map(Some)
+                }
                 None => Ok(None),
             }
         };

@@ -103,6 +103,13 @@ impl Writer {
         }
     }
 
+    /// Whether an activity's attributes are asked for.
+    pub fn needs_attributes(&self) -> bool {
+        self.columns
+            .iter()
+            .any(|(column, _)| matches!(column, Column::Attributes | Column::Attribute(_)))
+    }
+
     /// What stands in front of all activities.
     pub fn header(&self) -> Vec<u8> {
         match self.format {

@@ -11,28 +11,53 @@ use super::history::{Arguments, Sought, contacted, of_span};
 use super::{Connection, NotDone, Tx};
 use crate::domain::Contacted;
 use weir_ids::AccountId;
+use weir_postgres::{PAGE_BYTES, PAGE_STORED_BYTES, Portion};
 
-/// Rows that are read at once: many enough that the way there and back does not count, few enough
-/// that a page is there in no time.
-const PAGE_ROWS: i64 = 2_000;
-/// Of a page, in bytes of attributes: the rest of one that has more is asked for again.
-const PAGE_BYTES: usize = 8 * 1024 * 1024;
-
-// The last row that was read comes along, and says where the next page begins.
+// The last row that was read comes along, and says where the next page begins. Attributes are read
+// of the rows of the page alone, and not where nobody asked for them ($21): how much of them is
+// kept PostgreSQL knows without.
 pub(super) const PAGE: &str = concat!(
-    "SELECT * FROM (",
+    "SELECT activity_key, contact_id, event_time, activity_id, event_name, receive_time,
+        message_id, expire_day, is_shown, n, stored,
+        CASE WHEN is_shown AND $21 THEN attributes ELSE '{}' END AS attributes
+    FROM (
+        SELECT s.*, sum(s.own) OVER (ORDER BY s.activity_key ROWS UNBOUNDED PRECEDING) AS stored
+        FROM (
+            SELECT s.*, CASE WHEN s.is_shown AND $21 THEN COALESCE(pg_column_size(s.attributes), 0)
+                ELSE 0 END AS own
+            FROM (",
     of_span!("ASC"),
     ") s
-    WHERE s.is_shown OR s.n = $19
+        ) s
+    ) s
+    WHERE s.stored - s.own < $20 AND (s.is_shown OR s.n = $19)
     ORDER BY s.activity_key"
 );
+
+/// Where a page begins, and how much it reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Following {
+    /// Behind this key.
+    pub low: Uuid,
+    portion: Portion,
+}
+
+impl Following {
+    /// The first page of what is sought.
+    pub fn first(sought: &Sought) -> Self {
+        Self {
+            low: sought.low,
+            portion: Portion::FIRST,
+        }
+    }
+}
 
 /// The next activities, oldest first.
 #[derive(Debug, Default)]
 pub struct ExportPage {
     pub items: Vec<Contacted>,
-    /// Behind which key the next page begins, where there is one.
-    pub next: Option<Uuid>,
+    /// The next page, where there is one.
+    pub following: Option<Following>,
     /// So many can't be read, and are left out.
     pub unreadable: usize,
 }
@@ -49,16 +74,27 @@ impl Connection {
 }
 
 impl Tx<'_> {
-    /// The oldest of what is sought, with who is left of those who did it.
+    /// The oldest of what is sought from there on, with who is left of those who did it.
     ///
     /// # Errors
     /// Of the database.
-    pub async fn export_page(&self, sought: Sought) -> Result<ExportPage, NotDone> {
-        let arguments = Arguments::new(self.account_id.0, sought);
+    pub async fn export_page(
+        &self,
+        sought: Sought,
+        from: Following,
+        with_attributes: bool,
+    ) -> Result<ExportPage, NotDone> {
+        let low = from.low;
+        let arguments = Arguments::new(self.account_id.0, Sought { low, ..sought });
+        let asked = from.portion.rows();
         let mut params = arguments.params();
-        params.push(&PAGE_ROWS as &(dyn ToSql + Sync));
+        params.extend([
+            &asked as &(dyn ToSql + Sync),
+            &PAGE_STORED_BYTES,
+            &with_attributes,
+        ]);
         let statement = self.prepare(PAGE).await?;
-        let mut page = self.read_page(&statement, &params).await?;
+        let mut page = self.read_page(&statement, &params, asked).await?;
         self.follow_merges(&mut page.items).await?;
         Ok(page)
     }
@@ -69,24 +105,31 @@ impl Tx<'_> {
         &self,
         statement: &Statement,
         params: &[&(dyn ToSql + Sync)],
+        asked: i64,
     ) -> Result<ExportPage, NotDone> {
         let rows = self.inner.query_raw(statement, params).await?;
         let mut rows = pin!(rows);
-        let (mut page, mut bytes) = (ExportPage::default(), 0);
+        let (mut page, mut bytes, mut last) = (ExportPage::default(), 0, 0);
         while let Some(row) = rows.try_next().await? {
-            let key: Uuid = row.get("activity_key");
+            let low: Uuid = row.get("activity_key");
             if row.get("is_shown") {
                 match contacted(&row) {
                     Some(item) => {
-                        bytes += item.activity.attributes.len();
+                        last = item.activity.attributes.len();
+                        bytes += last;
                         page.items.push(item);
                     }
                     None => page.unreadable += 1,
                 }
             }
-            if row.get::<_, i64>("n") == PAGE_ROWS || bytes > PAGE_BYTES {
+            let read: i64 = row.get("n");
+            // Of a page that ends by what is stored this row is the last one.
+            let is_full = row.get::<_, i64>("stored") >= PAGE_STORED_BYTES;
+            if read == asked || is_full || bytes > PAGE_BYTES {
+                let read = usize::try_from(read).unwrap_or(usize::MAX);
+                let portion = Portion::behind(read, bytes, last);
+                page.following = Some(Following { low, portion });
                 // What is left of the answer is thrown away as it arrives.
-                page.next = Some(key);
                 break;
             }
         }

@@ -45,18 +45,28 @@ macro_rules! of_span {
 pub(super) use of_span;
 
 // The row behind the page's bytes comes along, and the last row that was read: they say that
-// there is more, and where.
+// there is more, and where. How much of a row is kept PostgreSQL knows without reading it, and it
+// is never more than its size here: rows behind a page's bytes of that are not read.
 pub(super) const LIST: &str = concat!(
     "SELECT * FROM (
         SELECT p.*, sum(p.size) OVER (ORDER BY p.activity_key DESC ROWS UNBOUNDED PRECEDING)
             AS bytes
         FROM (
-            SELECT s.*, CASE WHEN s.is_shown THEN $21 + COALESCE(octet_length(s.event_name), 0)
-                + COALESCE(octet_length(s.message_id), 0)
-                + COALESCE(octet_length(s.attributes::text), 0) ELSE 0 END AS size
-            FROM (",
+            SELECT s.*, CASE WHEN s.is_shown AND s.stored - s.own <= $20
+                THEN $21 + COALESCE(octet_length(s.event_name), 0)
+                    + COALESCE(octet_length(s.message_id), 0)
+                    + COALESCE(octet_length(s.attributes::text), 0) ELSE 0 END AS size
+            FROM (
+                SELECT s.*, sum(s.own) OVER (ORDER BY s.activity_key DESC
+                    ROWS UNBOUNDED PRECEDING) AS stored
+                FROM (
+                    SELECT s.*, CASE WHEN s.is_shown
+                        THEN COALESCE(pg_column_size(s.attributes), 0) ELSE 0 END AS own
+                    FROM (",
     of_span!("DESC"),
     ") s
+                ) s
+            ) s
         ) p
     ) p
     WHERE p.is_shown AND p.bytes - p.size <= $20 OR p.n = $19

@@ -165,3 +165,51 @@ async fn every_statement_reaches_rows_by_their_key_whatever_the_statistics_say()
         assert_eq!(faults, "", "{mode}, with statistics");
     }
 }
+
+/// Of a page of large activities the values behind its bytes are not read: some thousands of them
+/// would take longer than a statement may.
+#[tokio::test]
+async fn what_lies_behind_a_page_of_large_activities_is_not_read() {
+    let database = TestServers::shared().await.fresh_database().await;
+    let url = database.session_url_for("activity");
+    let pool = weir_postgres::connect(&url, 1, &PLAN_BY_KEY).unwrap();
+    weir_postgres::migrate(&pool, MIGRATIONS, OPEN)
+        .await
+        .unwrap();
+    let today = weir_service::Clock::system().now().date_naive();
+    let range = Range::of(today - Days::new(1), today);
+    let store = Store::new(pool, 1_000);
+    store.make_partitions(range).await.unwrap();
+    let behind = weir_servers::postgres::connect(&database.behind("activity"))
+        .await
+        .unwrap();
+    behind
+        .batch_execute(&FILL.replace("$ROWS", "1000"))
+        .await
+        .unwrap();
+    // 30 kB each, that can't be made smaller.
+    texts(
+        &behind,
+        "UPDATE activities SET attributes = json_build_object('note', (SELECT string_agg(
+             md5(activity_key::text || n), '') FROM generate_series(1, 940) n))",
+    )
+    .await;
+    let mut words = words(&behind).await;
+    // Whenever they expire.
+    let day = today + Days::new(300);
+    words.insert("day", format!("'{day}'"));
+    let list = HOT.iter().find(|(name, ..)| *name == "account_list");
+    let (_, sql, arguments) = list.unwrap();
+    let arguments: Vec<&str> = arguments.split(' ').map(|word| &*words[word]).collect();
+    let arguments = arguments.join(", ");
+    texts(&behind, &format!("PREPARE list AS {sql}")).await;
+    let explain = format!("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE list ({arguments})");
+    let plan = texts(&behind, &explain).await.remove(0);
+    let plan: Value = serde_json::from_str(&plan).unwrap();
+    let plan = &plan[0]["Plan"];
+    let blocks = |name: &str| plan[name].as_i64().unwrap();
+    let read = blocks("Shared Hit Blocks") + blocks("Shared Read Blocks");
+    // Of a megabyte, which the first thirty or so have.
+    assert!(plan["Actual Rows"].as_f64().unwrap() > 30.0, "{plan:#}");
+    assert!(read < 4_000, "{read} blocks: {plan:#}");
+}

@@ -5,6 +5,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use uuid::Uuid;
 use weir_proto::activity::v1::*;
+use weir_servers::TestServers;
+use weir_testkit::Recorder;
 
 use crate::harness::*;
 use crate::history::{event, history};
@@ -163,6 +165,51 @@ async fn large_activities_are_exported_over_several_pages() {
     let whole = tokio::time::timeout(Duration::from_secs(90), whole).await;
     let (file, activities) = whole.expect("an export that ends").unwrap();
     assert_eq!((file.lines().count(), activities), (1_001, 1_000));
+}
+
+/// Activities of 300 kB, which PostgreSQL keeps in four, between ones that weigh nothing.
+#[tokio::test]
+async fn what_is_read_is_what_is_written_however_much_activities_weigh() {
+    let database = TestServers::shared().await.fresh_database().await;
+    let recorder = Recorder::to(&database.url_for("activity")).await;
+    let recorded = database.clone().by_way("activity", &recorder.url);
+    let weir = instance(recorded, Uuid::now_v7()).await;
+    let contact = Uuid::now_v7();
+    for batch in 0..6 {
+        let events = (0..500).map(|n| ActivityEvent {
+            event_time: stamp(noon() + TimeDelta::milliseconds(batch * 500 + n)),
+            ..of_contact(contact, &format!("{batch}-{n}"))
+        });
+        weir.record(events.collect()).await;
+    }
+    let behind = weir.database.behind("activity");
+    let behind = weir_servers::postgres::connect(&behind).await.unwrap();
+    let widen = "UPDATE activities SET attributes = json_build_object('note', repeat('x', 300000))
+         WHERE account_id = $1 AND activity_key IN (SELECT activity_key FROM activities
+             WHERE account_id = $1 ORDER BY activity_key OFFSET 2500 LIMIT 300)";
+    behind.execute(widen, &[&weir.account]).await.unwrap();
+    let before = recorder.answered();
+    let whole = exported(&weir, asked(&weir, &["message_id", "attributes.note"]));
+    let (file, activities) = whole.await.unwrap();
+    let (read, written) = (recorder.answered() - before, file.len() as u64);
+    let mut messages: Vec<&str> = file
+        .lines()
+        .map(|line| line.split(',').next().unwrap())
+        .collect();
+    messages.sort_unstable();
+    messages.dedup();
+    assert_eq!((activities, messages.len()), (3_000, 3_001));
+    let wide = file.lines().filter(|line| line.len() > 300_000).count();
+    assert_eq!(wide, 300);
+    assert!(read < written * 3, "{read} of {written} bytes");
+
+    // Who asks for no attribute has none read.
+    let before = recorder.answered();
+    let (_, activities) = exported(&weir, asked(&weir, &["message_id"]))
+        .await
+        .unwrap();
+    let read = recorder.answered() - before;
+    assert!(activities == 3_000 && read < 2_000_000, "{read} bytes");
 }
 
 #[tokio::test]

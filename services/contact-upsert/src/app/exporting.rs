@@ -11,7 +11,7 @@ use weir_rpc::Deadline;
 use super::{App, Error};
 use crate::domain::export::Writer;
 use crate::metrics;
-use crate::store::Store;
+use crate::store::{Following, Needs, Store};
 
 /// Exports that are under way at once: each holds a connection, and a snapshot that keeps the
 /// database from cleaning up.
@@ -87,17 +87,21 @@ async fn export(
     sender: &mpsc::Sender<Result<Piece, Error>>,
 ) -> Result<(), Error> {
     let mut client = store.client().await?;
-    let exporting = store.export(&mut client, account, writer.needs_ids());
+    let needs = Needs {
+        ids: writer.needs_ids(),
+        fields: writer.needs_fields(),
+    };
+    let exporting = store.export(&mut client, account, needs);
     let mut contacts = 0;
     // An empty file is a file, too.
     hand_over(sender, writer.header(), 0).await?;
-    let mut page = exporting.page(None).await?;
+    let mut page = exporting.page(Following::FIRST).await?;
     loop {
-        let next = page.next();
+        let next = page.following();
         // The database reads the next page while this one is written.
         let following = async {
             match next {
-                Some(after) => exporting.page(Some(after)).await.map(Some),
+                Some(from) => exporting.page(from).await.map(Some),
                 None => Ok(None),
             }
         };

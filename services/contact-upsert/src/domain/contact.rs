@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use weir_ids::ContactId;
 
 use super::members::Members;
-use super::same::same;
+use super::same::{order, same};
 
 mod beside;
 mod row;
@@ -40,8 +40,8 @@ impl<'a> Stamp<'a> {
     }
 }
 
-/// The last word on a field. Ordered by stamp, then value; a cleared field is a value too,
-/// and the least of them.
+/// The last word on a field. Ordered by stamp, then value as it is said; a cleared field is a value
+/// too, and the least of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Register<'a> {
     pub field: &'a str,
@@ -61,7 +61,7 @@ impl<'a> Register<'a> {
     pub fn covers(&self, stamp: &Stamp<'_>, value: Option<&str>) -> bool {
         self.stamp
             .cmp(stamp)
-            .then_with(|| self.value.cmp(&value))
+            .then_with(|| order(self.value, value))
             .is_ge()
     }
 

@@ -114,6 +114,13 @@ impl Writer {
         self.columns.iter().any(Column::is_of_ids)
     }
 
+    /// Whether a contact's values are asked for.
+    pub fn needs_fields(&self) -> bool {
+        self.columns
+            .iter()
+            .any(|column| matches!(column, Column::Field(_)))
+    }
+
     /// What stands in front of all contacts.
     pub fn header(&self) -> Vec<u8> {
         match self.format {

@@ -17,6 +17,7 @@ mod oracle;
 mod reindex;
 mod removes;
 mod repeats;
+mod spellings;
 mod undated;
 mod units;
 

@@ -7,27 +7,33 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::{AccountId, ContactId};
-use weir_postgres::{Client, Failure, JsonText, Tx};
+use weir_postgres::{Client, Failure, JsonText, PAGE_BYTES, PAGE_STORED_BYTES, Portion, Tx};
 
 use super::Store;
 use crate::domain::export::Exported;
 use crate::domain::{ANONYMOUS_ID, USER_ID};
 
-/// Contacts that are asked for at once: many enough that the way there and back does not count,
-/// few enough that a page is there in no time.
-const PAGE_ROWS: i64 = 2_000;
-/// Of a page, in bytes of fields: the rest of one that has more is asked for again.
-const PAGE_BYTES: usize = 8 * 1024 * 1024;
 /// Ids of a contact that are read: of either kind a thousand are shown.
 const MAX_IDS: i64 = 2_000;
 const MAX_SHOWN: usize = 1_000;
 
+/// Values are read of the rows of the page alone, and not where nobody asked for one (`$4`): how
+/// much of them is kept PostgreSQL knows without.
 const PAGE: &str = "
-    SELECT contact_id, fields, create_time, update_time
-    FROM contacts
-    WHERE account_id = $1 AND contact_id > $2 AND redirect_to IS NULL
-    ORDER BY contact_id
-    LIMIT $3";
+    SELECT contact_id, CASE WHEN $4 THEN fields END AS fields, create_time, update_time, stored
+    FROM (
+        SELECT c.*, sum(c.own) OVER (ORDER BY c.contact_id ROWS UNBOUNDED PRECEDING) AS stored
+        FROM (
+            SELECT contact_id, fields, create_time, update_time,
+                CASE WHEN $4 THEN pg_column_size(fields) ELSE 0 END AS own
+            FROM contacts
+            WHERE account_id = $1 AND contact_id > $2 AND redirect_to IS NULL
+            ORDER BY contact_id
+            LIMIT $3
+        ) c
+    ) c
+    WHERE stored - own < $5
+    ORDER BY contact_id";
 
 /// User ids first, of each kind the one that was linked last. What is fenced off would else be
 /// looked for among all ids of the account, by PostgreSQL 18 at least.
@@ -45,10 +51,17 @@ const IDS: &str = "
         LIMIT $3
     ) AS i";
 
+/// What of a contact is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Needs {
+    pub ids: bool,
+    pub fields: bool,
+}
+
 /// All contacts of an account, over one moment.
 pub struct Exporting<'c> {
     account: AccountId,
-    needs_ids: bool,
+    needs: Needs,
     snapshot: Tx<'c>,
 }
 
@@ -56,7 +69,22 @@ pub struct Exporting<'c> {
 pub struct ExportPage {
     rows: Vec<Row>,
     ids: Vec<Row>,
-    is_last: bool,
+    following: Option<Following>,
+}
+
+/// Where the page behind one begins, and how many rows it asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Following {
+    after: ContactId,
+    portion: Portion,
+}
+
+impl Following {
+    /// The first page.
+    pub const FIRST: Self = Self {
+        after: ContactId(Uuid::nil()),
+        portion: Portion::FIRST,
+    };
 }
 
 impl Store {
@@ -65,56 +93,84 @@ impl Store {
         &self,
         client: &'c mut Client,
         account: AccountId,
-        needs_ids: bool,
+        needs: Needs,
     ) -> Exporting<'c> {
         let snapshot = Tx::snapshot(client, account);
         Exporting {
             account,
-            needs_ids,
+            needs,
             snapshot,
         }
     }
 }
 
 impl Exporting<'_> {
-    /// Those behind `after`.
+    /// The contacts from there on.
     ///
     /// # Errors
     /// When PostgreSQL refuses.
-    pub async fn page(&self, after: Option<ContactId>) -> Result<ExportPage, Failure> {
-        let (rows, is_last) = self.rows(after).await?;
+    pub async fn page(&self, from: Following) -> Result<ExportPage, Failure> {
+        let (rows, following) = self.rows(from).await?;
         let mut ids = Vec::new();
-        if self.needs_ids && !rows.is_empty() {
+        if self.needs.ids && !rows.is_empty() {
             let of_contacts = self.snapshot.prepare_cached(IDS).await?;
             let contacts = rows.iter().map(|row| row.get("contact_id"));
             let contacts: Vec<Uuid> = contacts.collect();
             let parameters: [&(dyn ToSql + Sync); 3] = [&self.account.0, &contacts, &MAX_IDS];
             ids = self.snapshot.query(&of_contacts, &parameters).await?;
         }
-        Ok(ExportPage { rows, ids, is_last })
+        Ok(ExportPage {
+            rows,
+            ids,
+            following,
+        })
     }
 
-    /// The rows of a page, and whether none are behind them. Their answer is let go of where this
-    /// ends: as long as somebody holds it and takes nothing, whatever is asked next on the
-    /// connection waits behind it.
-    async fn rows(&self, after: Option<ContactId>) -> Result<(Vec<Row>, bool), Failure> {
+    /// The rows of a page, and what is behind them. Their answer is let go of where this ends: as
+    /// long as somebody holds it and takes nothing, whatever is asked next on the connection waits
+    /// behind it.
+    async fn rows(&self, from: Following) -> Result<(Vec<Row>, Option<Following>), Failure> {
         let page = self.snapshot.prepare_cached(PAGE).await?;
-        let after = after.map_or(Uuid::nil(), |id| id.0);
-        let parameters: [&(dyn ToSql + Sync); 3] = [&self.account.0, &after, &PAGE_ROWS];
+        let asked = from.portion.rows();
+        let parameters: [&(dyn ToSql + Sync); 5] = [
+            &self.account.0,
+            &from.after.0,
+            &asked,
+            &self.needs.fields,
+            &PAGE_STORED_BYTES,
+        ];
         let found = self.snapshot.query_raw(&page, &parameters).await?;
         let mut found = pin!(found);
-        let (mut rows, mut bytes) = (Vec::new(), 0);
+        let (mut rows, mut bytes, mut stored) = (Vec::new(), 0, 0);
         while let Some(row) = found.try_next().await? {
-            bytes += row.get::<_, JsonText<'_>>("fields").0.len();
+            bytes += weight(&row);
+            stored = row.get("stored");
             rows.push(row);
             if bytes > PAGE_BYTES {
                 // What is left of the answer is thrown away as it arrives.
-                return Ok((rows, false));
+                break;
             }
         }
-        let is_last = i64::try_from(rows.len()).unwrap_or(i64::MAX) < PAGE_ROWS;
-        Ok((rows, is_last))
+        let is_last = bytes <= PAGE_BYTES
+            && stored < PAGE_STORED_BYTES
+            && i64::try_from(rows.len()).unwrap_or(i64::MAX) < asked;
+        let last = rows.last().filter(|_| !is_last);
+        let following = last.map(|row| Following {
+            after: ContactId(row.get("contact_id")),
+            portion: Portion::behind(rows.len(), bytes, weight(row)),
+        });
+        Ok((rows, following))
     }
+}
+
+/// Its values, where they were asked for.
+fn fields(row: &Row) -> Option<&str> {
+    let fields: Option<JsonText<'_>> = row.get("fields");
+    fields.map(|JsonText(text)| text)
+}
+
+fn weight(row: &Row) -> usize {
+    fields(row).map_or(0, str::len)
 }
 
 impl ExportPage {
@@ -123,10 +179,9 @@ impl ExportPage {
         self.rows.len()
     }
 
-    /// The last of them, where more may follow.
-    pub fn next(&self) -> Option<ContactId> {
-        let last = self.rows.last().filter(|_| !self.is_last);
-        last.map(|row| ContactId(row.get("contact_id")))
+    /// What is behind them, where more may follow.
+    pub fn following(&self) -> Option<Following> {
+        self.following
     }
 
     /// As they are written.
@@ -135,7 +190,7 @@ impl ExportPage {
         self.rows.iter().zip(1_i64..).map(move |(row, ordinal)| {
             let mut contact = Exported {
                 id: ContactId(row.get("contact_id")),
-                fields: row.get::<_, JsonText<'_>>("fields").0,
+                fields: fields(row).unwrap_or("{}"),
                 create_time: row.get("create_time"),
                 update_time: row.get("update_time"),
                 user_ids: Vec::new(),

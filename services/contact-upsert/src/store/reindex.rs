@@ -1,11 +1,15 @@
 //! Runs of reindexing: what stands, how far they are, and what they leave (semantics 3.2).
 
+use std::pin::pin;
+
 use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_changes::{Author, Before, Change, Thing};
 use weir_ids::{AccountId, ContactId};
-use weir_postgres::{Failure, Tx, work};
+use weir_postgres::{Failure, PAGE_STORED_BYTES, Tx, work};
 
 use super::Store;
 use super::identifiers::{LOCK, code_of, rule, unique_identifiers};
@@ -32,11 +36,20 @@ const COUNT: &str = "
 const LAST: &str = "
     SELECT contact_id FROM contacts WHERE account_id = $1 ORDER BY contact_id DESC LIMIT 1";
 
-/// In the order of their ids.
+/// In the order of their ids; fewer, where much is kept of them.
 const PAGE: &str = "
-    SELECT contact_id, has_user_id, fields, registers, false AS redirected FROM contacts
-    WHERE account_id = $1 AND contact_id > $2 AND redirect_to IS NULL
-    ORDER BY contact_id LIMIT $3";
+    SELECT contact_id, has_user_id, fields, registers, false AS redirected
+    FROM (
+        SELECT c.*, sum(c.own) OVER (ORDER BY c.contact_id ROWS UNBOUNDED PRECEDING) AS stored
+        FROM (
+            SELECT contact_id, has_user_id, fields, registers, pg_column_size(fields) AS own
+            FROM contacts
+            WHERE account_id = $1 AND contact_id > $2 AND redirect_to IS NULL
+            ORDER BY contact_id LIMIT $3
+        ) c
+    ) c
+    WHERE stored - own < $4
+    ORDER BY contact_id";
 
 /// As [`work`] names it.
 const REINDEX: &str = "reindex";
@@ -214,7 +227,8 @@ fn change_of(run: &Run) -> Change {
 }
 
 impl Store {
-    /// Contacts behind `after`, in order. Answers the last one.
+    /// Some contacts behind `after`, in order, `limit` at most. Answers the last one; none where
+    /// there are no more.
     ///
     /// # Errors
     /// When PostgreSQL refuses.
@@ -228,10 +242,14 @@ impl Store {
         let mut client = self.client().await?;
         let tx = Tx::begin(&mut client, account);
         let page = tx.prepare_cached(PAGE).await?;
-        let rows = tx.query(&page, &[&account.0, &after.0, &limit]).await?;
+        let parameters: [&(dyn ToSql + Sync); 4] =
+            [&account.0, &after.0, &limit, &PAGE_STORED_BYTES];
+        let rows = tx.query_raw(&page, &parameters).await?;
+        let mut rows = pin!(rows);
         let mut last = None;
-        for row in &rows {
-            let contact = StoredContact::from(row);
+        // They may be large, and are looked at one by one.
+        while let Some(row) = rows.try_next().await? {
+            let contact = StoredContact::from(&row);
             take(&contact);
             last = Some(contact.id);
         }

@@ -7,6 +7,8 @@ use uuid::Uuid;
 use weir_proto::contact::v1::*;
 use weir_reasons::Reason;
 use weir_rpc::reason_of;
+use weir_servers::TestServers;
+use weir_testkit::Recorder;
 
 use crate::harness::*;
 
@@ -141,6 +143,66 @@ async fn large_contacts_are_exported_over_several_pages() {
     let whole = tokio::time::timeout(Duration::from_secs(90), whole).await;
     let (file, contacts) = whole.expect("an export that ends");
     assert_eq!((file.lines().count(), contacts), (1_001, 1_000));
+}
+
+/// Contacts of 3 MB, which PostgreSQL keeps in 35 kB each, and some that it can't make smaller;
+/// between ones that weigh nothing, by which pages grow. A page of 2,000 of them would take longer
+/// than a statement may.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_read_is_what_is_written_however_much_contacts_weigh() {
+    let database = TestServers::shared().await.fresh_database().await;
+    let recorder = Recorder::to(&database.url_for("contact")).await;
+    let recorded = database.clone().by_way("contact", &recorder.url);
+    let service = Service::start_in(recorded, NOBODY, NOBODY).await;
+    for from in (0..3_000).step_by(500) {
+        let events = (from..from + 500).map(|n| identify(n, (&format!("u{n}"), "-"), ""));
+        service.upsert(events.collect()).await;
+    }
+    let behind = service.database.behind("contact");
+    let behind = weir_servers::postgres::connect(&behind).await.unwrap();
+    for (from, count, value) in [
+        (0, 20, "repeat('x', 14900)"),
+        (2_500, 30, "repeat('x', 14900)"),
+        (
+            2_900,
+            3,
+            "(SELECT string_agg(md5(n || '-' || m), '') FROM generate_series(1, 466) m)",
+        ),
+    ] {
+        let widen = format!(
+            "UPDATE contacts SET fields = (SELECT json_object_agg('str:cm:f' || n, {value})
+                 FROM generate_series(1, 200) n)
+             WHERE account_id = $1 AND contact_id IN (SELECT contact_id FROM contacts
+                 WHERE account_id = $1 ORDER BY contact_id OFFSET {from} LIMIT {count})"
+        );
+        behind.execute(&widen, &[&service.account]).await.unwrap();
+    }
+    let columns: Vec<String> = (1..=200).map(|n| format!("str:cm:f{n}")).collect();
+    let mut columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    columns.push("user_id");
+    let before = recorder.answered();
+    let (file, contacts) = service.exported(ExportFormat::JsonLines, &columns).await;
+    let read = recorder.answered() - before;
+    let mut users: Vec<&str> = file
+        .lines()
+        .map(|line| line.rsplit('"').nth(1).unwrap())
+        .collect();
+    users.sort_unstable();
+    users.dedup();
+    assert_eq!((contacts, users.len()), (3_000, 3_000));
+    let wide = file.lines().filter(|line| line.len() > 2_980_000).count();
+    assert_eq!(wide, 53);
+    // Twice there is a page whose rows weigh more than those before.
+    let written = file.len() as u64;
+    assert!(read < written * 2, "{read} of {written} bytes");
+
+    // Who asks for no value has none read.
+    let before = recorder.answered();
+    let (_, contacts) = service
+        .exported(ExportFormat::Csv, &["contact_id", "user_id"])
+        .await;
+    let read = recorder.answered() - before;
+    assert!(contacts == 3_000 && read < 1_000_000, "{read} bytes");
 }
 
 #[tokio::test(flavor = "multi_thread")]

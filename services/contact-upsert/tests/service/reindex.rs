@@ -378,3 +378,21 @@ async fn a_run_goes_on_elsewhere_and_events_match_by_old_and_new_meanwhile() {
     assert!(other.count(phones).await <= 1_500 && other.count(live).await >= 1_450);
     assert_eq!(other.units().await, 3_080);
 }
+
+/// Of 3 MB each: 2,000 of them would take longer than a statement may, and more memory than there
+/// is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_looks_at_contacts_of_any_size() {
+    let service = Service::start().await;
+    service.set_up();
+    let events = (0..100).map(|n| identify(n as i64, (&format!("u{n}"), "-"), &phone(n / 99)));
+    service.upsert(events.collect()).await;
+    let behind = service.database.behind("contact");
+    let behind = weir_servers::postgres::connect(&behind).await.unwrap();
+    let widen = "UPDATE contacts SET fields = (fields::jsonb || (SELECT jsonb_object_agg(
+             'str:cm:f' || n, repeat('x', 14900)) FROM generate_series(1, 200) n))::json
+         WHERE account_id = $1";
+    behind.execute(widen, &[&service.account]).await.unwrap();
+    let preview = service.preview(&["phn::phone"]).await.unwrap();
+    assert_eq!((preview.complete, preview.contacts), (true, 100));
+}

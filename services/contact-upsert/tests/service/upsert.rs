@@ -1,7 +1,7 @@
 //! What an event does, and what it costs.
 
-use weir_proto::contact::v1::ListContactsRequest;
 use weir_proto::contact::v1::get_contact_request::Key;
+use weir_proto::contact::v1::{ExportFormat, ListContactsRequest};
 use weir_proto::ledger::v1::{BatchKey, CloseBatchesRequest, FenceUsageRequest};
 use weir_proto::settings::v1::MergeStrategy;
 
@@ -48,6 +48,32 @@ async fn an_identify_is_stored_read_back_and_recognised_when_it_comes_again() {
     }
     let nobody = service.find(Key::UserId("nobody".into())).await;
     assert_eq!(nobody.unwrap_err().code(), tonic::Code::NotFound);
+}
+
+/// Semantics 8.1: whichever comes first.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_is_written_in_another_way_is_charged_once() {
+    let service = Service::start().await;
+    let spellings = [r#"{"a":1,"z":"é"}"#, r#"{"z":"\u00e9","a":1.0}"#];
+    for (user, units, [first, second]) in [
+        ("u1", 1, spellings),
+        ("u2", 2, [spellings[1], spellings[0]]),
+    ] {
+        let said = |second, object: &str| {
+            identify(second, (user, "-"), &format!(r#"{{"obj:cm:o":{object}}}"#))
+        };
+        let stored = service.upsert(vec![said(0, first)]).await;
+        let again = service.upsert(vec![said(1, second)]).await;
+        let statuses = [statuses(&stored), statuses(&again)].concat();
+        assert_eq!(statuses, [Stored, NothingNew]);
+        assert_eq!(service.units().await, units);
+        let columns = ["user_id", "obj:cm:o"];
+        let (file, _) = service.exported(ExportFormat::JsonLines, &columns).await;
+        assert!(
+            file.contains(&format!(r#""{user}","obj:cm:o":{first}}}"#)),
+            "{file}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -72,7 +72,7 @@ pub const HOT: &[(&str, &str, &str)] = &[
         "export_page",
         export::PAGE,
         "account low_key last_key old_day today today old_day day old_day day old_day day old_day \
-         day old_time time none today thousand",
+         day old_time time none today thousand million yes",
     ),
     (
         "occurrences",
@@ -263,6 +263,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("kinds", "array_agg('a'::text)"),
     ("values", "array_agg('v' || n)"),
     ("flags", "array_agg(true)"),
+    ("yes", "true"),
     ("numbers", "array_agg(n)"),
     ("days", "array_agg(current_date + n % 300)"),
     ("old_days", "array_agg(current_date - 1 - n % 300)"),

@@ -5,11 +5,12 @@
 
 use weir_ids::ContactId;
 
-use super::fields::{Plan, same_value};
+use super::fields::Plan;
 use super::{
     Draft, Effect, EventFacts, IgnoredField, Matches, MergeStrategy, State, Status, Whose,
 };
 use crate::domain::contact::{Register, Source};
+use crate::domain::same::same_value;
 
 /// Where an event was stored, as far as anything tells.
 enum StoredOn {

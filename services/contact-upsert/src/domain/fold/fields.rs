@@ -7,7 +7,7 @@ use super::{EventFacts, IgnoredField, MergeStrategy, State};
 use crate::domain::contact::{Found, Register};
 use crate::domain::event::{KeyId, UniqueKey};
 use crate::domain::key::why_no_key;
-use crate::domain::same::same;
+use crate::domain::same::same_value;
 
 /// What an event's field would do to its contact.
 pub(super) enum Effect {
@@ -196,13 +196,5 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         if let Some(key) = come {
             self.point(key, slot, facts.stamp.clone());
         }
-    }
-}
-
-pub(super) fn same_value(one: Option<&str>, other: Option<&str>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => same(one.as_bytes(), other.as_bytes()),
-        (None, None) => true,
-        _ => false,
     }
 }

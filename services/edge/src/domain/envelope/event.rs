@@ -256,17 +256,15 @@ impl<'a> Event<'a> {
 
     /// What a track with traits says besides of whom, however it is written.
     fn said(&self) -> Option<String> {
-        let members = &self.members;
-        self.value(&members.traits)?;
+        let all = &self.members;
+        self.value(&all.traits)?;
         let mut said = String::with_capacity(self.text.len());
-        let slots = [
-            &members.event,
-            &members.traits,
-            &members.properties,
-            &members.audience,
-        ];
-        for slot in slots {
-            let raw = self.value(slot).unwrap_or("null");
+        for slot in [&all.event, &all.traits, &all.properties, &all.audience] {
+            // One that is empty says as much as one that is missing.
+            let raw = self
+                .value(slot)
+                .filter(|raw| !weir_json::is_empty(raw.as_bytes()));
+            let raw = raw.unwrap_or("null");
             weir_json::normal(raw.as_bytes(), &mut said).ok()?;
             said.push(' ');
         }
@@ -394,9 +392,7 @@ impl<'a> Event<'a> {
         match self.value(slot) {
             None => Ok(None),
             Some(raw) if raw.starts_with('{') => Ok(slot.clone()),
-            Some(raw) if raw.starts_with('[') && raw[1..raw.len() - 1].trim().is_empty() => {
-                Ok(None)
-            }
+            Some(raw) if weir_json::is_empty(raw.as_bytes()) => Ok(None),
             Some(_) => Err(self.refusal(code, path, "must be an object", slot)),
         }
     }

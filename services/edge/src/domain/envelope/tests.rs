@@ -400,6 +400,20 @@ fn a_track_with_traits_is_known_by_what_it_says() {
     let sent = r#"{"user_id":"u","message_id":"m","event":"e","timestamp":"2025-07-10T06:09:00Z","traits":{"a":"é","b":1},"properties":{"p":1},"ip":"10.0.0.1"}"#;
     let anew = r#"{"type":"track", "userId":"u", "messageId": "m", "timestamp":"2025-07-10T06:09:00.000Z", "event":"e", "properties": {"p":1.0}, "traits": {"b": 1, "a": "\u00e9"}}"#;
     assert_eq!(key(sent), key(anew));
+    for (of, as_said_by) in [
+        (r#""p":1"#, r#""p":2,"p":10E-1"#),
+        (r#""b":1"#, r#""b":1e0"#),
+    ] {
+        assert_eq!(key(sent), key(&sent.replace(of, as_said_by)), "{of}");
+    }
+    // No properties at all are as good as empty ones.
+    let of_none = sent.replace(r#""properties":{"p":1},"#, "");
+    for empty in ["{ }", "[]", "null"] {
+        let empty = sent.replace(r#"{"p":1}"#, empty);
+        assert_eq!(key(&of_none), key(&empty), "{empty}");
+    }
+    let half = sent.replace('é', r"\ud800");
+    assert_eq!(key(&half), key(&anew.replace("00e9", "D800")));
     for (of, to) in [
         (r#""u""#, r#""v""#),
         (r#""m""#, r#""n""#),
