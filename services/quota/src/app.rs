@@ -4,6 +4,7 @@
 mod alerts;
 mod ledgers;
 mod memory;
+mod near;
 mod past;
 mod rebuild;
 mod sweep;
@@ -29,6 +30,7 @@ use memory::Memory;
 
 pub use alerts::{Queue, WITHIN as TELL_WITHIN};
 pub use ledgers::{LOOKS_WITHIN, RETURNS_WITHIN};
+pub use near::LOOKS_NEAR_WITHIN;
 pub use past::{History, Past};
 pub use sweep::longest_sweep;
 
@@ -238,7 +240,8 @@ impl App {
             activity: used.activity + reserved.activity,
         };
         let is_near = alerts(window, all, limits).next().is_some();
-        self.telling.watch(account, is_near.then_some(limits));
+        self.telling
+            .watch((account, window), is_near.then_some(limits));
     }
 
     /// Takes the edge's word for what batches stored.

@@ -60,16 +60,21 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("alerts", app::TELL_WITHIN, |pulse| {
             Arc::clone(&app).tell_for_ever(news, pulse)
         });
+        background.spawn("near", app::LOOKS_NEAR_WITHIN, |pulse| {
+            Arc::clone(&app).look_near_for_ever(pulse)
+        });
         background.spawn("sight", app::LOOKS_WITHIN, |pulse| {
             Arc::clone(&app).look_for_ever(pulse)
         });
         background.spawn("returns", app::RETURNS_WITHIN, |pulse| {
             Arc::clone(&app).return_for_ever(pulse)
         });
-        let server = grpc::server(app)
+        let server = grpc::server(Arc::clone(&app))
             .access(access)
             .tls(tls)
             .cors_origins(config.browsers.cors_origins);
-        background.serve(server, listener, shutdown).await
+        let served = background.serve(server, listener, shutdown).await;
+        app.tell_last().await;
+        served
     })
 }

@@ -236,6 +236,7 @@ impl App {
             return Ok(false);
         };
         metrics::settles_ignored(settlements.len().saturating_sub(granted.settled));
+        self.look_with((account, window), granted.used, granted.reserved);
         Ok(true)
     }
 
