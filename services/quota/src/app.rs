@@ -203,6 +203,7 @@ impl App {
                     );
                     metrics::reserved(reservation.granted == ask.units);
                     self.note_units(ask.account, &reservation, limits, now);
+                    self.note_near((ask.account, reservation.window)).await;
                     return Ok(Grant {
                         reservation,
                         limits,
@@ -389,7 +390,10 @@ impl App {
     ) -> Result<Option<i64>, Error> {
         match self.others.accounts.exists(account, deadline).await {
             Ok(true) => Ok(None),
-            Ok(false) => Ok(Some(self.store.erase(account).await?)),
+            Ok(false) => {
+                let near = self.windows_told();
+                Ok(Some(self.store.erase(account, &near).await?))
+            }
             Err(_) => Err(clients::Error::Away("mapping").into()),
         }
     }

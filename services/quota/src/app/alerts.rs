@@ -24,7 +24,7 @@ use crate::metrics;
 /// An account has four a day at most.
 const QUEUE: usize = 1_024;
 /// What was told already is forgotten beyond so many, and told again.
-const KEPT: usize = 100_000;
+pub(super) const KEPT: usize = 100_000;
 const CALL: Duration = Duration::from_secs(5);
 /// After a call that failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub const WITHIN: Duration = Duration::from_secs(30);
 const BEAT: Duration = Duration::from_secs(5);
 /// Mapping takes news of the present day by its clock, and of the one before.
-const DAYS_BEFORE: u64 = 1;
+pub(super) const DAYS_BEFORE: u64 = 1;
 
 type Told = (AccountId, LimitAlert);
 /// What of an account is looked at.
@@ -44,6 +44,8 @@ pub(super) struct Telling {
     /// Of which so much is reserved that there may be something to tell once it is settled. Any
     /// replica may settle it: who reserved looks again.
     watched: Mutex<Watched>,
+    /// What Redis was told is near.
+    noted: Mutex<HashSet<Place>>,
     queue: mpsc::Sender<News>,
     /// How many are in the queue, or being told.
     untold: watch::Sender<usize>,
@@ -73,6 +75,7 @@ impl Telling {
         let telling = Self {
             told: Mutex::default(),
             watched: Mutex::default(),
+            noted: Mutex::default(),
             queue,
             untold: watch::Sender::new(0),
         };
@@ -155,6 +158,23 @@ impl Telling {
         let next: Vec<_> = all.take(most.min(near.len())).collect();
         watched.last = next.last().copied();
         next
+    }
+
+    /// Whether Redis was told that it is near, if it is.
+    pub(super) fn is_noted(&self, place: Place) -> bool {
+        self.near(place).is_none() || self.noted().contains(&place)
+    }
+
+    pub(super) fn note(&self, place: Place) {
+        let mut noted = self.noted();
+        if noted.len() >= KEPT {
+            noted.clear();
+        }
+        noted.insert(place);
+    }
+
+    fn noted(&self) -> MutexGuard<'_, HashSet<Place>> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns when nothing is left in the queue.

@@ -2,20 +2,22 @@
 //!
 //! Redis is asked, or what the ledgers hold is summed up where it is away or they grant: news of
 //! a limit does not wait for Redis. What is near when a process ends in order is looked
-//! at once more.
+//! at once more. What a process that was killed had in mind is in Redis as well: the account is
+//! noted there when it comes near, and the replica that sweeps looks at all that were.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use weir_ids::AccountId;
 use weir_rpc::Deadline;
 use weir_service::Pulse;
 
-use super::App;
-use super::alerts::Place;
+use super::alerts::{DAYS_BEFORE, KEPT, Place};
+use super::{App, Error};
 use crate::domain::{Units, Window};
-use crate::store::Read;
+use crate::store::{self, Read};
 
 /// How often what is near is looked at.
 const LOOK: Duration = Duration::from_secs(5);
@@ -32,8 +34,114 @@ pub const LOOKS_NEAR_WITHIN: Duration = Duration::from_secs(30);
 const LAST: Duration = Duration::from_secs(2);
 /// Of that, what is not spent on looking.
 const LAST_LOOK: Duration = Duration::from_millis(1_200);
+/// How often the replica that sweeps looks at what others noted, and how long at once.
+const FIND: Duration = Duration::from_secs(15);
+const FIND_TIME: Duration = Duration::from_secs(10);
+
+/// What was used when the replica that sweeps looked last: as long as that stays, nobody has to
+/// be asked for the plan.
+#[derive(Default)]
+pub(super) struct Found {
+    used: Mutex<HashMap<Place, Units>>,
+    last: Option<Instant>,
+}
+
+impl Found {
+    fn is_new(&self, place: Place, used: Units) -> bool {
+        self.all().get(&place) != Some(&used)
+    }
+
+    fn keep(&self, place: Place, used: Units) {
+        let mut all = self.all();
+        if all.len() >= KEPT {
+            all.clear();
+        }
+        all.insert(place, used);
+    }
+
+    fn all(&self) -> std::sync::MutexGuard<'_, HashMap<Place, Units>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl App {
+    /// Notes in Redis that an account is near a limit, if it is: once a window.
+    pub(super) async fn note_near(&self, place: Place) {
+        if self.telling.is_noted(place) {
+            return;
+        }
+        let (account, window) = place;
+        let noted = self.store.note_near(account, window, self.clock.now());
+        if noted.await.is_ok() {
+            self.telling.note(place);
+        }
+    }
+
+    /// Of which somebody may still be told something.
+    pub(super) fn windows_told(&self) -> Vec<Window> {
+        let today = Window::of(self.clock.now());
+        (0..=DAYS_BEFORE).map(|days| today.earlier(days)).collect()
+    }
+
+    /// Tells of accounts that any replica noted: it may have been killed before it told. What
+    /// there is no time for, and what fails, comes with the next look.
+    pub(super) async fn find_near(&self, found: &mut Found) {
+        if found.last.is_some_and(|last| last.elapsed() < FIND) {
+            return;
+        }
+        found.last = Some(Instant::now());
+        let find = async {
+            for window in self.windows_told() {
+                for shard in 0..store::SHARDS {
+                    // One shard's trouble is not the others'.
+                    let _ = self.find_in_shard(found, window, shard).await;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(FIND_TIME, find).await;
+    }
+
+    async fn find_in_shard(
+        &self,
+        found: &Found,
+        window: Window,
+        shard: u8,
+    ) -> Result<(), store::Error> {
+        let (mut skip, mut more) = (0, true);
+        while more {
+            let accounts;
+            (accounts, more) = self.store.near(window, shard, skip).await?;
+            skip += store::ACTIVE_PAGE;
+            futures_util::stream::iter(accounts)
+                .for_each_concurrent(SIDE_BY_SIDE, async |(account, _)| {
+                    let _ = self.tell_found(found, (account, window)).await;
+                })
+                .await;
+        }
+        Ok(())
+    }
+
+    async fn tell_found(&self, found: &Found, place: Place) -> Result<(), Error> {
+        let (account, window) = place;
+        let least = self.memory.progress(account);
+        let used = match self.store.read(account, window, least).await {
+            Ok(Read::Known(units)) => Some(units.used),
+            _ => self.stored_of(account, window).await,
+        };
+        let Some(used) = used.filter(|used| found.is_new(place, *used)) else {
+            return Ok(());
+        };
+        let plan = self
+            .others
+            .plans
+            .entitlement(account, Deadline::after(CALL));
+        let limits = plan.await?.limits();
+        let now = self.clock.now();
+        self.telling.look(account, window, used, limits, now);
+        found.keep(place, used);
+        Ok(())
+    }
+
     /// Looks at what is near, for ever.
     pub async fn look_near_for_ever(self: Arc<Self>, pulse: Pulse) {
         loop {

@@ -106,3 +106,31 @@ async fn a_replica_ends_in_time_also_where_nobody_can_be_told() {
     assert!(began.elapsed() < Duration::from_secs(4));
     assert_eq!(kinds(&world, &account), []);
 }
+
+/// Semantics 6.8.
+#[tokio::test]
+async fn what_a_replica_did_not_live_to_tell_another_one_finds_in_redis() {
+    let world = World::alone().await;
+    let mut client = world.replica().await;
+    let [near_one, far, gone] = [(); 3].map(|()| world.account(100, 100));
+    for account in [&near_one, &far, &gone] {
+        reserve(&mut client, account, 0, 1).await;
+    }
+    // As one that is killed: it tells nobody any more.
+    world.others.mapping_is_away.store(true, Ordering::SeqCst);
+    for (account, used) in [(&near_one, 85), (&far, 79), (&gone, 85)] {
+        let batch = reserve(&mut client, account, 85, 1).await;
+        assert_eq!(world.store(account, &batch, used, 1), (true, true));
+        settle(&mut client, account, &batch, used, 1).await;
+    }
+    world.stop_first().await;
+    world.others.mapping_is_away.store(false, Ordering::SeqCst);
+    world.others.plans.lock().unwrap().remove(&gone.id);
+    let _next = world.replica().await;
+    eventually("80 % are told", async || {
+        kinds(&world, &near_one) == near("2026-11-24")
+    })
+    .await;
+    assert_eq!(kinds(&world, &far), []);
+    assert_eq!(kinds(&world, &gone), []);
+}
