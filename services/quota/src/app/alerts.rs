@@ -14,7 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{mpsc, watch};
 use weir_ids::AccountId;
 use weir_rpc::Deadline;
-use weir_service::Pulse;
+use weir_service::{Outage, Pulse};
 
 use super::App;
 use crate::clients::{Error, News};
@@ -201,6 +201,7 @@ impl App {
     /// Tells what is to be told, for ever.
     pub async fn tell_for_ever(self: Arc<Self>, mut queue: Queue, pulse: Pulse) {
         let mut beats = tokio::time::interval(BEAT);
+        let outage = Outage::default();
         loop {
             pulse.beat();
             let next = tokio::select! {
@@ -214,9 +215,15 @@ impl App {
             metrics::limit_alert(told.is_ok());
             match told {
                 // It was deleted meanwhile.
-                Ok(()) | Err(Error::UnknownAccount) => {}
+                Ok(()) | Err(Error::UnknownAccount) => {
+                    if let Some(away) = outage.worked() {
+                        tracing::info!(away_secs = away.as_secs(), "alerts are told again");
+                    }
+                }
                 Err(error) => {
-                    tracing::warn!(account = %news.account, %error, "an alert is not told yet");
+                    if let Some(left_out) = outage.failed(&error.to_string()) {
+                        tracing::warn!(account = %news.account, %error, left_out, "an alert is not told yet");
+                    }
                     self.telling.forget(&news);
                     tokio::time::sleep(PAUSE).await;
                 }
