@@ -4,6 +4,7 @@
 mod alerts;
 mod ledgers;
 mod memory;
+mod near;
 mod past;
 mod rebuild;
 mod sweep;
@@ -29,6 +30,7 @@ use memory::Memory;
 
 pub use alerts::{Queue, WITHIN as TELL_WITHIN};
 pub use ledgers::{LOOKS_WITHIN, RETURNS_WITHIN};
+pub use near::LOOKS_NEAR_WITHIN;
 pub use past::{History, Past};
 pub use sweep::longest_sweep;
 
@@ -201,6 +203,7 @@ impl App {
                     );
                     metrics::reserved(reservation.granted == ask.units);
                     self.note_units(ask.account, &reservation, limits, now);
+                    self.note_near((ask.account, reservation.window)).await;
                     return Ok(Grant {
                         reservation,
                         limits,
@@ -238,7 +241,8 @@ impl App {
             activity: used.activity + reserved.activity,
         };
         let is_near = alerts(window, all, limits).next().is_some();
-        self.telling.watch(account, is_near.then_some(limits));
+        self.telling
+            .watch((account, window), is_near.then_some(limits));
     }
 
     /// Takes the edge's word for what batches stored.
@@ -386,7 +390,10 @@ impl App {
     ) -> Result<Option<i64>, Error> {
         match self.others.accounts.exists(account, deadline).await {
             Ok(true) => Ok(None),
-            Ok(false) => Ok(Some(self.store.erase(account).await?)),
+            Ok(false) => {
+                let near = self.windows_told();
+                Ok(Some(self.store.erase(account, &near).await?))
+            }
             Err(silent) => Err(clients::Error::from(silent).into()),
         }
     }

@@ -41,7 +41,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .enter(listener.local_addr()?, &clock, by_certificate)?;
         let tokens = weir_service::MappingTokens::connect(&config.mapping_url)?;
         let store = store::Store::connect(&config.redis_url, &config.redis)?;
-        store.check().await.context("Redis can't be used")?;
+        let may_use_redis = may_use(&store).await?;
         let others = app::Others {
             ledgers: clients::Ledgers::connect(&config.ledgers())?,
             plans: clients::Plans::connect(&config.mapping_url)?,
@@ -51,6 +51,9 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         };
         let (app, news) = app::App::new(store, others, clock.clone(), config.lease);
         let app = Arc::new(app);
+        if !may_use_redis {
+            app.note_miss();
+        }
         let background = Background::new();
         weir_service::know_tokens(&background, &access, tokens, &clock);
         let interval = config.sweep_interval;
@@ -60,16 +63,37 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("alerts", app::TELL_WITHIN, |pulse| {
             Arc::clone(&app).tell_for_ever(news, pulse)
         });
+        background.spawn("near", app::LOOKS_NEAR_WITHIN, |pulse| {
+            Arc::clone(&app).look_near_for_ever(pulse)
+        });
         background.spawn("sight", app::LOOKS_WITHIN, |pulse| {
             Arc::clone(&app).look_for_ever(pulse)
         });
         background.spawn("returns", app::RETURNS_WITHIN, |pulse| {
             Arc::clone(&app).return_for_ever(pulse)
         });
-        let server = grpc::server(app)
+        let server = grpc::server(Arc::clone(&app))
             .access(access)
             .tls(tls)
             .cors_origins(config.browsers.cors_origins);
-        background.serve(server, listener, shutdown).await
+        let served = background.serve(server, listener, shutdown).await;
+        app.tell_last().await;
+        served
     })
+}
+
+/// Whether all may be done in Redis that is. Where a right is missing, the ledgers grant until it is
+/// there, as they do where it is taken away later: otherwise whoever starts all replicas anew
+/// meanwhile had nobody left who grants.
+async fn may_use(store: &store::Store) -> anyhow::Result<bool> {
+    match store.check().await {
+        Err(unfit @ weir_redis::Unfit::Forbidden(_)) => {
+            tracing::error!("Redis can't be used, and the ledgers grant: {unfit}");
+            Ok(false)
+        }
+        checked => {
+            checked.context("Redis can't be used")?;
+            Ok(true)
+        }
+    }
 }

@@ -12,7 +12,7 @@ use redis::{ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script
 use tokio::sync::Mutex;
 use weir_redis::{AddressError, Connection, Patience, Redis, RedisOptions, Stamp, why};
 use weir_rpc::Deadline;
-use weir_service::Policy;
+use weir_service::{Outage, Policy};
 
 /// Nothing here is worth waiting longer for.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -38,6 +38,8 @@ pub enum RingsAway {
 pub(super) struct Link {
     redis: Redis,
     current: Arc<Mutex<Current>>,
+    /// While Redis is away, what is kept is tried again and again.
+    outage: Arc<Outage>,
 }
 
 #[derive(Default)]
@@ -92,6 +94,7 @@ impl Link {
         Ok(Self {
             redis: Redis::with(url, patience, options)?,
             current: Arc::default(),
+            outage: Arc::default(),
         })
     }
 
@@ -113,24 +116,40 @@ impl Link {
             }
         };
         match tokio::time::timeout(TIMEOUT, asking).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
-                if let Some(cause) = why(&error) {
-                    tracing::warn!("no TLS with Redis: {cause}");
+            Ok(Ok(answer)) => {
+                if let Some(away) = self.outage.worked() {
+                    tracing::info!(away_secs = away.as_secs(), "Redis is there again");
                 }
-                let address = self.redis.address();
-                tracing::warn!(address, kind = ?error.kind(), code = error.code(), "Redis is away");
-                Err(if is_of_the_way(&error) {
-                    RingsAway::Silent
-                } else {
-                    RingsAway::Refusing
-                })
+                Ok(answer)
             }
+            Ok(Err(error)) => Err(self.told(&error)),
             Err(_) => {
-                let (address, tls) = (self.redis.address(), self.redis.speaks_tls());
-                tracing::warn!(address, tls, "Redis is silent");
+                if let Some(left_out) = self.outage.failed("silent") {
+                    let (address, tls) = (self.redis.address(), self.redis.speaks_tls());
+                    tracing::warn!(address, tls, left_out, "Redis is silent");
+                }
                 Err(RingsAway::Silent)
             }
+        }
+    }
+
+    /// Logs why.
+    fn told(&self, error: &RedisError) -> RingsAway {
+        if let Some(cause) = why(error)
+            && let Some(left_out) = self.outage.failed("no TLS")
+        {
+            tracing::warn!(left_out, "no TLS with Redis: {cause}");
+        }
+        let (kind, code) = (error.kind(), error.code());
+        let of_its_kind = format!("{kind:?} {}", code.unwrap_or_default());
+        if let Some(left_out) = self.outage.failed(&of_its_kind) {
+            let address = self.redis.address();
+            tracing::warn!(address, ?kind, code, left_out, "Redis is away");
+        }
+        if is_of_the_way(error) {
+            RingsAway::Silent
+        } else {
+            RingsAway::Refusing
         }
     }
 

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use weir_ids::{AccountId, BatchId};
 use weir_rpc::Deadline;
-use weir_service::Pulse;
+use weir_service::{Outage, Pulse};
 
 use super::{App, Ask, Error, Grant, Usage};
 use crate::clients::{self, Hold, LedgerAsk, LedgerGrant};
@@ -74,6 +74,7 @@ impl App {
 
     /// Has Redis grant again where it may, for ever.
     pub async fn return_for_ever(self: Arc<Self>, pulse: Pulse) {
+        let outage = &Outage::default();
         loop {
             pulse.beat();
             tokio::time::sleep(LOOK).await;
@@ -84,13 +85,13 @@ impl App {
             let accounts = self.memory.may_return(self.replica, now, RETURNS);
             futures_util::stream::iter(accounts)
                 .for_each_concurrent(SIDE_BY_SIDE, |(account, epoch)| {
-                    self.return_account(account, epoch)
+                    self.return_account(account, epoch, outage)
                 })
                 .await;
         }
     }
 
-    async fn return_account(self: &Arc<Self>, account: AccountId, epoch: i64) {
+    async fn return_account(self: &Arc<Self>, account: AccountId, epoch: i64, outage: &Outage) {
         let window = Window::of(self.clock.now());
         let least = Progress { epoch, grants: 0 };
         let deadline = Deadline::after(FENCE_TIME);
@@ -101,17 +102,24 @@ impl App {
                 self.memory.leave(account, epoch);
                 metrics::turned(Grantor::Redis);
                 tracing::info!(%account, "Redis grants again");
+                outage.worked();
             }
             // Another replica misses it.
             Err(Error::ByLedgers) => {}
             // It was deleted meanwhile.
             Err(Error::Client(clients::Error::UnknownAccount)) => self.memory.leave(account, 0),
-            Err(error) => tracing::warn!(%account, %error, "Redis can not grant again yet"),
+            Err(error) => {
+                // Of each account once a second.
+                if let Some(left_out) = outage.failed(&error.to_string()) {
+                    tracing::warn!(%account, %error, left_out, "Redis can not grant again yet");
+                }
+            }
         }
     }
 
-    /// The replica does not get through to Redis: a call to it that had its whole time failed.
-    pub(super) fn note_miss(&self) {
+    /// The replica does not get through to Redis: a call to it that had its whole time failed, or
+    /// it may not do there what it has to.
+    pub fn note_miss(&self) {
         let now = Instant::now();
         let since = now.checked_sub(MISSED_AFTER).unwrap_or(now);
         self.sight().failed(since);
@@ -236,6 +244,7 @@ impl App {
             return Ok(false);
         };
         metrics::settles_ignored(settlements.len().saturating_sub(granted.settled));
+        self.look_with((account, window), granted.used, granted.reserved);
         Ok(true)
     }
 

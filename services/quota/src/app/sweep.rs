@@ -18,6 +18,7 @@ use weir_ids::AccountId;
 use weir_rpc::Deadline;
 use weir_service::Pulse;
 
+use super::near::Found;
 use super::{App, Error};
 use crate::domain::{MAX_SETTLEMENTS, Settlement, Window};
 use crate::metrics;
@@ -51,6 +52,7 @@ impl App {
         let mut ticks = tokio::time::interval(interval.min(LOOK));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut due, mut has_left) = (Instant::now(), false);
+        let mut found = Found::default();
         loop {
             ticks.tick().await;
             pulse.beat();
@@ -68,7 +70,7 @@ impl App {
             }
             due = Instant::now() + interval;
             tokio::select! {
-                is_done = self.sweep(&pulse) => has_left = !is_done,
+                is_done = self.sweep_and_find(&pulse, &mut found) => has_left = !is_done,
                 () = self.until_another_sweeps(process) => {}
             }
             if has_left {
@@ -89,7 +91,15 @@ impl App {
         }
     }
 
-    /// One round: whether nothing failed.
+    /// One round: whether all leases that ran out are settled.
+    async fn sweep_and_find(self: &Arc<Self>, pulse: &Pulse, found: &mut Found) -> bool {
+        let is_done = self.sweep(pulse).await;
+        self.find_near(found).await;
+        pulse.beat();
+        is_done
+    }
+
+    /// Whether nothing failed.
     async fn sweep(self: &Arc<Self>, pulse: &Pulse) -> bool {
         let mut is_done = true;
         for shard in 0..store::SHARDS {

@@ -15,6 +15,9 @@ pub struct Window(NaiveDate);
 pub struct InvalidWindow;
 
 impl Window {
+    /// Before all others.
+    pub const FIRST: Self = Self(NaiveDate::MIN);
+
     /// The one that `time` lies in; its start belongs to it, its end does not.
     pub fn of(time: DateTime<Utc>) -> Self {
         Self(time.date_naive())

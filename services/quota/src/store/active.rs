@@ -1,10 +1,12 @@
-//! Which accounts may have leases: for the sweeper of whichever replica is alive.
+//! Which accounts may have leases, and which are near a limit: for the sweeper of whichever
+//! replica is alive.
 
 use chrono::{DateTime, Utc};
 use weir_ids::AccountId;
 
 use super::connection::Work;
 use super::{Error, LEASES, STATE_TTL_SECONDS, Store, key};
+use crate::domain::Window;
 
 /// Spreads the registry over a cluster's slots.
 pub const SHARDS: u8 = 16;
@@ -13,6 +15,10 @@ pub const ACTIVE_PAGE: usize = 1_000;
 
 fn shard_key(shard: u8) -> String {
     format!("weir:quota:active:{shard}")
+}
+
+fn near_key(window: Window, shard: u8) -> String {
+    format!("weir:quota:near:{window}:{shard}")
 }
 
 fn shard_of(account: AccountId) -> u8 {
@@ -26,6 +32,29 @@ impl Store {
     /// Where Redis is away.
     pub async fn note_active(&self, account: AccountId, time: DateTime<Utc>) -> Result<(), Error> {
         let key = shard_key(shard_of(account));
+        self.note(key, account, time).await
+    }
+
+    /// Notes that so much of a window's units is reserved that a limit is near.
+    ///
+    /// # Errors
+    /// Where Redis is away.
+    pub async fn note_near(
+        &self,
+        account: AccountId,
+        window: Window,
+        time: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let key = near_key(window, shard_of(account));
+        self.note(key, account, time).await
+    }
+
+    async fn note(
+        &self,
+        key: String,
+        account: AccountId,
+        time: DateTime<Utc>,
+    ) -> Result<(), Error> {
         let mut call = self.scripts.note.key(key);
         call.arg(account.to_string())
             .arg(time.timestamp())
@@ -44,7 +73,28 @@ impl Store {
         shard: u8,
         skip: usize,
     ) -> Result<(Vec<(AccountId, DateTime<Utc>)>, bool), Error> {
-        let mut call = self.scripts.active.key(shard_key(shard));
+        self.noted(shard_key(shard), skip).await
+    }
+
+    /// The same of those that are near a limit of a window.
+    ///
+    /// # Errors
+    /// Where Redis is away.
+    pub async fn near(
+        &self,
+        window: Window,
+        shard: u8,
+        skip: usize,
+    ) -> Result<(Vec<(AccountId, DateTime<Utc>)>, bool), Error> {
+        self.noted(near_key(window, shard), skip).await
+    }
+
+    async fn noted(
+        &self,
+        key: String,
+        skip: usize,
+    ) -> Result<(Vec<(AccountId, DateTime<Utc>)>, bool), Error> {
+        let mut call = self.scripts.active.key(key);
         call.arg(skip).arg(skip + ACTIVE_PAGE - 1);
         let found: Vec<(String, i64)> = self.redis.call(Work::Script(&call)).await?;
         let more = found.len() == ACTIVE_PAGE;
@@ -54,21 +104,24 @@ impl Store {
         Ok((known.collect(), more))
     }
 
-    /// Forgets everything of an account; answers how many keys that were.
+    /// Forgets everything of an account, of these windows what it was near; answers how many keys
+    /// that were.
     ///
     /// # Errors
     /// Where Redis is away.
-    pub async fn erase(&self, account: AccountId) -> Result<i64, Error> {
+    pub async fn erase(&self, account: AccountId, near: &[Window]) -> Result<i64, Error> {
         let mut erase = redis::cmd("DEL");
         erase.arg(key(account, "")).arg(key(account, LEASES));
         erase.arg(key(account, ":rebuild"));
-        let erased: i64 = self.redis.call(Work::Command(&erase)).await?;
-        let mut forget = redis::cmd("ZREM");
-        forget
-            .arg(shard_key(shard_of(account)))
-            .arg(account.to_string());
-        let noted: i64 = self.redis.call(Work::Command(&forget)).await?;
-        Ok(erased + noted)
+        let mut erased: i64 = self.redis.call(Work::Command(&erase)).await?;
+        let shard = shard_of(account);
+        let near = near.iter().map(|window| near_key(*window, shard));
+        for noted in near.chain([shard_key(shard)]) {
+            let mut forget = redis::cmd("ZREM");
+            forget.arg(noted).arg(account.to_string());
+            erased += self.redis.call::<i64>(Work::Command(&forget)).await?;
+        }
+        Ok(erased)
     }
 
     /// Forgets an account, unless it was noted after `time`.

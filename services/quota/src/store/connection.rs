@@ -16,6 +16,7 @@ use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvoc
 use tokio::time::Instant;
 use tracing::Instrument;
 use weir_redis::{AddressError, Patience, Probe, QUOTA, Redis, RedisOptions, Stamp, Unfit, why};
+use weir_service::Outage;
 
 use super::Error;
 use crate::domain::sight::MISSED_AFTER;
@@ -58,6 +59,8 @@ pub(super) struct Connection {
     redis: Redis,
     probe: Arc<Probe>,
     current: Arc<Mutex<Current>>,
+    /// Redis is asked several times a second while it is away, too.
+    outage: Arc<Outage>,
 }
 
 /// What is to be done.
@@ -104,6 +107,7 @@ impl Connection {
             redis,
             probe: Arc::new(Probe::of(QUOTA)),
             current: Arc::new(Mutex::new(current)),
+            outage: Arc::default(),
         })
     }
 
@@ -135,12 +139,15 @@ impl Connection {
                 if unanswered < MAX_UNANSWERED {
                     continue;
                 }
-                tracing::warn!(
-                    at = self.redis.address(),
-                    tls = self.redis.speaks_tls(),
-                    before = failed.map(tracing::field::display),
-                    "Redis does not answer"
-                );
+                if let Some(left_out) = self.outage.failed("silent") {
+                    tracing::warn!(
+                        at = self.redis.address(),
+                        tls = self.redis.speaks_tls(),
+                        before = failed.map(tracing::field::display),
+                        left_out,
+                        "Redis does not answer"
+                    );
+                }
                 return Err(Error::Away);
             };
             let error = match done {
@@ -158,10 +165,12 @@ impl Connection {
                 Duration::MAX
             };
             if pause >= end.saturating_duration_since(Instant::now()) {
-                if let Some(cause) = why(&error) {
-                    tracing::warn!("no TLS with Redis: {cause}");
+                if let Some(cause) = why(&error)
+                    && let Some(left_out) = self.outage.failed("no TLS")
+                {
+                    tracing::warn!(left_out, "no TLS with Redis: {cause}");
                 }
-                return Err(error.into());
+                return Err(Error::told(&error, &self.outage));
             }
             failed = Some(error);
             tokio::time::sleep(pause).await;
@@ -185,12 +194,22 @@ impl Connection {
     /// Whether Redis answers, and lets scripts do what they do: who runs it may take that away at
     /// any time. Of a cluster, all masters, and no key is without one.
     pub(super) async fn answers(&self) -> bool {
+        let is_there = self.is_there().await;
+        if is_there && let Some(away) = self.outage.worked() {
+            tracing::info!(away_secs = away.as_secs(), "Redis is there again");
+        }
+        is_there
+    }
+
+    async fn is_there(&self) -> bool {
         let probe = self.probe.invocation();
         let refused: Result<String, Error> = self.call(Work::Script(&probe)).await;
         match refused.map(Probe::judge) {
             Ok(Ok(())) => {}
             Ok(Err(unfit)) => {
-                tracing::warn!("Redis: {unfit}");
+                if let Some(left_out) = self.outage.failed(&unfit.to_string()) {
+                    tracing::warn!(left_out, "Redis: {unfit}");
+                }
                 return false;
             }
             Err(_) => return false,
@@ -244,6 +263,7 @@ impl Connection {
         // one stands.
         current.is_being_replaced = true;
         let (redis, current) = (self.redis.clone(), Arc::clone(&self.current));
+        let outage = Arc::clone(&self.outage);
         redis.connect_meanwhile(move |made, stamp| {
             let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
             current.is_being_replaced = false;
@@ -251,7 +271,9 @@ impl Connection {
                 Ok(connection) => current.becomes(connection, stamp),
                 Err(error) => {
                     current.failed = Some(Instant::now());
-                    tracing::warn!(%error, "no node of the cluster answers");
+                    if let Some(left_out) = outage.failed("no node") {
+                        tracing::warn!(%error, left_out, "no node of the cluster answers");
+                    }
                 }
             }
         });

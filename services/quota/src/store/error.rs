@@ -1,5 +1,7 @@
 //! Why Redis did not do it.
 
+use weir_service::Outage;
+
 /// What a caller can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -12,21 +14,31 @@ pub enum Error {
     Unreadable,
 }
 
-impl From<redis::RedisError> for Error {
+impl Error {
     /// Logs the cause; it goes no further.
-    fn from(error: redis::RedisError) -> Self {
-        if weir_redis::is_forbidden(&error) {
-            tracing::warn!(%error, "Redis does not let this user do it");
+    pub(super) fn told(error: &redis::RedisError, outage: &Outage) -> Self {
+        // Without its details, which may name a script or a key.
+        let said = |what: &str| {
+            let code = error.code().unwrap_or_default();
+            outage.failed(&format!("{what} {:?} {code}", error.kind()))
+        };
+        if weir_redis::is_forbidden(error) {
+            if let Some(left_out) = said("forbidden") {
+                tracing::warn!(%error, left_out, "Redis does not let this user do it");
+            }
             Self::Away
         } else if matches!(
             error.kind(),
             redis::ErrorKind::UnexpectedReturnType | redis::ErrorKind::Parse
         ) || matches!(error.code(), Some("ERR" | "WRONGTYPE"))
         {
+            // Of one account: that is built anew, and does not come again.
             tracing::error!(%error, "a script failed");
             Self::Unreadable
         } else {
-            tracing::warn!(%error, "Redis is away");
+            if let Some(left_out) = said("away") {
+                tracing::warn!(%error, left_out, "Redis is away");
+            }
             Self::Away
         }
     }

@@ -139,6 +139,12 @@ async fn a_user_who_may_not_run_a_script_to_its_end_any_more_is_as_away_as_redis
         assert_eq!(granted_by(&world, &account), [Grantor::Redis; 2], "{index}");
         assert_eq!(world.store(&account, &stored, 4, 4), (true, true));
         rules(taken).await;
+        // One that starts meanwhile goes on by the ledgers as well.
+        let mut begun = world.replica_by_way_of(&url).await;
+        let other = world.account(20, 20);
+        let batch = reserve(&mut begun, &other, 6, 6).await;
+        assert_eq!(batch.granted(), (6, 6), "{taken}");
+        assert_eq!(granted_by(&world, &other), [Grantor::Ledgers; 2]);
         let fresh = world.account(20, 20);
         for account in [&account, &fresh] {
             let batch = reserve(&mut client, account, 6, 6).await;
@@ -150,6 +156,10 @@ async fn a_user_who_may_not_run_a_script_to_its_end_any_more_is_as_away_as_redis
         rules(enough).await;
         until_redis_grants(&world, &account).await;
         until_redis_grants(&world, &fresh).await;
+        until_redis_grants(&world, &other).await;
+        let batch = reserve(&mut begun, &other, 20, 20).await;
+        assert_eq!(batch.granted(), (20, 20), "{taken}");
+        world.stop_last().await;
     }
 }
 

@@ -82,6 +82,12 @@ impl World {
         first.stop().await;
     }
 
+    /// The same of the last one.
+    pub async fn stop_last(&self) {
+        let last = self.replicas.lock().unwrap().pop();
+        last.unwrap().stop().await;
+    }
+
     /// The URL of one more replica.
     pub async fn replica_at(&self) -> String {
         self.serve(LONG, LONG).await

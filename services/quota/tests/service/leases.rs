@@ -146,7 +146,7 @@ async fn a_look_for_leases_that_ran_out_costs_the_same_however_many_live() {
         store.expired(id, 500).await.unwrap();
         let mut cheapest = u64::MAX;
         // What the replica itself does meanwhile, from time to time, is counted with a look.
-        for _ in 0..5 {
+        for _ in 0..50 {
             redis::cmd("CONFIG")
                 .arg("RESETSTAT")
                 .query_async::<()>(&mut redis)

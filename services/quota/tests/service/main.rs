@@ -14,5 +14,6 @@ mod ledgers;
 mod loss;
 mod reserve;
 mod tampered;
+mod told;
 mod unknown;
 mod usage;
