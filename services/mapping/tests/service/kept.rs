@@ -73,7 +73,7 @@ async fn what_was_stored_since_it_came_stays_done_whenever_it_is_told() {
     let open = message_ids(&client, &tenant, KeptEventFilter::default()).await;
     assert_eq!(open, [""; 0]);
     // It came again behind that, and was refused.
-    keep(&client, &tenant, refused(-5)).await;
+    keep(&client, &tenant, refused(-3_600)).await;
     let open = message_ids(&client, &tenant, KeptEventFilter::default()).await;
     assert_eq!(open, ["m1"]);
 }

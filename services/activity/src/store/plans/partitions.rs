@@ -80,7 +80,10 @@ async fn a_day_of_an_account_is_read_from_no_more_partitions_than_there_are_rete
             LIST,
             &[&3_000_000_i64 as &(dyn ToSql + Sync), &160_i32, &101_i64][..],
         ),
-        (export::PAGE, &[][..]),
+        (
+            export::PAGE,
+            &[&3_000_000_i64 as &(dyn ToSql + Sync), &true][..],
+        ),
     ] {
         let limit = 25_000_i64;
         let mut params = arguments.params();
