@@ -32,14 +32,17 @@
         time.dataset.full = "1";
         said(time).textContent = ` (${zone.format(at)})`;
       }
-      if (all || held.has(key(time)) || time.closest("tr:focus-within")) show(time);
+      if (all || held.has(key(time)) || time.closest("tr:has(:focus-visible)")) show(time);
     }
   };
   document.addEventListener("weir-dress", (event) => dress(event.detail));
 
-  // Of a row, while it has the focus.
+  // Of a row, while it has the focus by the keyboard. A row that grows under the mouse as its button
+  // goes down takes what was pressed away from it, and nothing is pressed.
   const row = (event) => event.target.closest?.("main tr")?.querySelectorAll("time") ?? [];
-  document.addEventListener("focusin", (event) => { for (const time of row(event)) show(time); });
+  document.addEventListener("focusin", (event) => {
+    if (event.target.matches(":focus-visible")) for (const time of row(event)) show(time);
+  });
   document.addEventListener("focusout", (event) => {
     if (event.target.closest?.("tr")?.contains(event.relatedTarget)) return;
     for (const time of row(event)) hide(time);
@@ -50,7 +53,7 @@
     const time = event.target.closest("time[data-utc]");
     if (!time || time.dataset.clock || time.dataset.full || time.closest("a, button, summary, label")) return;
     if (held.delete(key(time))) {
-      if (!time.closest("tr:focus-within")) hide(time);
+      if (!time.closest("tr:has(:focus-visible)")) hide(time);
     } else {
       held.add(key(time));
       show(time);
