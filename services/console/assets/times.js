@@ -6,6 +6,9 @@
   const zone = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
   const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
   let all = false;
+  // Whether the pointer was used last, and not a key.
+  let pointed = false;
+  const inFocus = (time) => !pointed && time.closest("tr:focus-within");
   // Those that were pressed, by row and time: their part of the page may be replaced by a newer one.
   const held = new Set();
   const key = (time) => (time.closest("[data-row]")?.dataset.row ?? "") + time.dateTime;
@@ -32,7 +35,7 @@
         time.dataset.full = "1";
         said(time).textContent = ` (${zone.format(at)})`;
       }
-      if (all || held.has(key(time)) || time.closest("tr:has(:focus-visible)")) show(time);
+      if (all || held.has(key(time)) || inFocus(time)) show(time);
     }
   };
   document.addEventListener("weir-dress", (event) => dress(event.detail));
@@ -40,12 +43,15 @@
   // Of a row, while it has the focus by the keyboard. A row that grows under the mouse as its button
   // goes down takes what was pressed away from it, and nothing is pressed.
   const row = (event) => event.target.closest?.("main tr")?.querySelectorAll("time") ?? [];
+  document.addEventListener("pointerdown", () => { pointed = true; }, true);
+  document.addEventListener("keydown", () => { pointed = false; }, true);
   document.addEventListener("focusin", (event) => {
-    if (event.target.matches(":focus-visible")) for (const time of row(event)) show(time);
+    if (!pointed) for (const time of row(event)) show(time);
   });
   document.addEventListener("focusout", (event) => {
     if (event.target.closest?.("tr")?.contains(event.relatedTarget)) return;
-    for (const time of row(event)) hide(time);
+    const left = row(event);
+    setTimeout(() => { for (const time of left) if (!inFocus(time)) hide(time); }, pointed ? 400 : 0);
   });
 
   // Of one, by a tap or a click; within a link or a button it leads where that leads.
@@ -53,7 +59,7 @@
     const time = event.target.closest("time[data-utc]");
     if (!time || time.dataset.clock || time.dataset.full || time.closest("a, button, summary, label")) return;
     if (held.delete(key(time))) {
-      if (!time.closest("tr:has(:focus-visible)")) hide(time);
+      if (!inFocus(time)) hide(time);
     } else {
       held.add(key(time));
       show(time);

@@ -160,6 +160,14 @@ fn the_end_of_a_terminal_stops_everything_in_order() {
     });
 }
 
+/// What can be no address at all is wrong input.
+fn code_of(said: &str) -> i32 {
+    match said {
+        "begins with postgres://" | "it is no address" => 2,
+        _ => 1,
+    }
+}
+
 #[test]
 fn engines_that_can_not_be_used_are_named_and_nothing_is_started() {
     block_on(async {
@@ -224,10 +232,7 @@ fn engines_that_can_not_be_used_are_named_and_nothing_is_started() {
                 engines: [("WEIR_UP_POSTGRES", postgres), ("WEIR_UP_REDIS", redis)],
             };
             let (output, text) = door.run(&["up"]).await;
-            // What can be no address at all is wrong input.
-            let is_input = ["begins with postgres://", "it is no address"].contains(&said);
-            let code = if is_input { 2 } else { 1 };
-            assert_eq!(output.status.code(), Some(code), "{text}");
+            assert_eq!(output.status.code(), Some(code_of(said)), "{text}");
             assert!(text.contains(said), "{said}: {text}");
             let errors = String::from_utf8(output.stderr).unwrap();
             assert_eq!(errors.lines().count(), 1, "{errors}");
