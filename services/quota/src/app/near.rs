@@ -14,7 +14,7 @@ use weir_ids::AccountId;
 use weir_rpc::Deadline;
 use weir_service::Pulse;
 
-use super::alerts::{DAYS_BEFORE, KEPT, Place};
+use super::alerts::{DAYS_BEFORE, KEPT, Near, Place};
 use super::{App, Error};
 use crate::domain::{Units, Window};
 use crate::store::{self, Read};
@@ -126,7 +126,7 @@ impl App {
         let least = self.memory.progress(account);
         let used = match self.store.read(account, window, least).await {
             Ok(Read::Known(units)) => Some(units.used),
-            _ => self.stored_of(account, window).await,
+            _ => self.stored_of(place).await,
         };
         let Some(used) = used.filter(|used| found.is_new(place, *used)) else {
             return Ok(());
@@ -159,13 +159,9 @@ impl App {
     pub async fn tell_last(&self) {
         let last = async {
             let places = futures_util::stream::iter(self.next_near());
-            let look = places.for_each_concurrent(SIDE_BY_SIDE, async |(account, window)| {
-                let Some(near) = self.telling.near((account, window)) else {
-                    return;
-                };
-                if let Some(used) = self.stored_of(account, window).await {
-                    let now = self.clock.now();
-                    self.telling.look(account, window, used, near.limits, now);
+            let look = places.for_each_concurrent(SIDE_BY_SIDE, async |place| {
+                if let Some(used) = self.stored_of(place).await {
+                    self.tell_near(place, used);
                 }
             });
             let _ = tokio::time::timeout(LAST_LOOK, look).await;
@@ -185,12 +181,7 @@ impl App {
 
     /// Takes note of what an account has used that may be near a limit.
     pub(super) fn look_with(&self, place: Place, used: Units, reserved: Units) {
-        let Some(near) = self.telling.near(place) else {
-            return;
-        };
-        let (account, window) = place;
-        let now = self.clock.now();
-        self.telling.look(account, window, used, near.limits, now);
+        self.tell_near(place, used);
         if reserved == Units::default() {
             self.telling.watch(place, None);
         }
@@ -215,21 +206,25 @@ impl App {
             }
         }
         // Else the ledgers grant, or Redis is away, or lost the state, and no batch came since.
-        let (Some(near), Some(used)) = (
-            self.telling.near(place),
-            self.stored_of(account, window).await,
-        ) else {
+        let Some(used) = self.stored_of(place).await else {
             return;
         };
-        let now = self.clock.now();
-        self.telling.look(account, window, used, near.limits, now);
         // Nothing is stored of what was reserved longer ago.
-        if near.since.elapsed() > self.lease {
+        let near = self.tell_near(place, used);
+        if near.is_some_and(|near| near.since.elapsed() > self.lease) {
             self.telling.watch(place, None);
         }
     }
 
-    async fn stored_of(&self, account: AccountId, window: Window) -> Option<Units> {
+    /// Tells what there is to tell of what may be near a limit; answers it, where it may be.
+    fn tell_near(&self, place: Place, used: Units) -> Option<Near> {
+        let near = self.telling.near(place)?;
+        let ((account, window), now) = (place, self.clock.now());
+        self.telling.look(account, window, used, near.limits, now);
+        Some(near)
+    }
+
+    async fn stored_of(&self, (account, window): Place) -> Option<Units> {
         let ledgers = &self.others.ledgers;
         let sums = ledgers.windows(account, window, Deadline::after(CALL));
         let sums = sums.await.ok()?;
